@@ -1,0 +1,13 @@
+"""event → message → outbox → dispatcher → WhatsApp → status notification → report.
+
+The path of a message, file by file:
+
+    1  intake/     an event becomes one Message or Rejection per recipient (pure)
+    2  outbox/     both are kept in one transaction; from here on nothing is lost
+    3  dispatch/   claims what can be sent now, paces it, sends it, settles it
+    4  whatsapp/   the body, the one HTTP call, what an answer means, what a notification says
+    5  web/        takes events and notifications in, and reports what became of each recipient
+
+`message` is the vocabulary they share; `config`, `secrets` and `metrics` are what they are given; `wiring` gives it;
+`cli` is the command `whatsapp-channel`. `web` and `dispatch` never import each other: they meet in the outbox.
+"""

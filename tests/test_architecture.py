@@ -1,0 +1,134 @@
+"""Who may import whom (the house's rules), read from the source."""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("service", "lambda_shim", "sandbox")
+
+PURE: dict[str, tuple[str, ...]] = {
+    "service/message.py": (),
+    "service/intake/": ("service.message", "service.intake", "pydantic", "phonenumbers"),
+    "service/dispatch/retry.py": (
+        "service.message",
+        "service.whatsapp.errors",
+        "service.whatsapp.answer",
+        "random.Random",
+    ),
+    "service/dispatch/throttle.py": (),
+    "service/whatsapp/payload.py": ("service.message", "service.intake.address"),
+    "service/whatsapp/errors.py": ("service.message",),
+    "service/whatsapp/answer.py": ("service.message", "service.whatsapp.errors"),
+    "service/whatsapp/webhook.py": ("service.message", "service.whatsapp.errors", "service.whatsapp.answer"),
+}
+"""Modules that only turn values into values, and what each may import besides VALUES."""
+
+VALUES = ("collections", "dataclasses", "datetime", "enum", "hashlib", "hmac", "json", "math", "re", "typing")
+"""The part of the standard library that reads no clock, no environment, no file, no socket and throws no dice."""
+
+SEAMS = {"time", "uuid", "random", "secrets", "os.environ", "os.getenv"}
+"""Clock, ids, randomness and environment: `wiring` hands them on, and the CLI runs outside the path of a message."""
+
+OWNERS = {
+    "flask": ("service/web/", "service/wiring.py"),
+    "gunicorn": (),
+    "spectree": ("service/web/",),
+    "sqlalchemy": ("service/outbox/", "service/wiring.py"),
+    "alembic": ("service/outbox/",),
+    "psycopg": ("service/dispatch/wakeup.py",),
+    "aiohttp": ("service/whatsapp/client.py", "service/dispatch/health.py", "sandbox/"),
+    "requests": ("service/cli/operate.py", "lambda_shim/forward.py", "sandbox/demo"),
+    "boto3": ("service/secrets.py", "lambda_shim/forward.py"),
+    "botocore": ("service/secrets.py", "lambda_shim/forward.py"),
+    "prometheus_client": (
+        "service/metrics.py",
+        "service/web/health.py",
+        "service/web/__init__.py",
+        "service/web/server.py",
+        "service/dispatch/health.py",
+        "service/wiring.py",
+        "service/cli/serve.py",
+    ),
+    "mangum": ("lambda_shim/",),
+}
+
+
+def _sources() -> list[str]:
+    return sorted(str(path.relative_to(ROOT)) for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+
+def _imports(name: str) -> Iterator[str]:
+    """Everything a file imports, in full: `from a import b` is `a.b`."""
+    for node in ast.walk(ast.parse((ROOT / name).read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{name}: imports say the whole name"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _is_or_is_in(module: str, packages: Iterable[str]) -> bool:
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
+
+
+def _within(name: str, prefixes: tuple[str, ...]) -> bool:
+    return any(name.startswith(prefix) for prefix in prefixes)
+
+
+@pytest.mark.parametrize("name", _sources())
+def test_each_library_has_one_owner(name: str) -> None:
+    for module in _imports(name):
+        owners = OWNERS.get(module.partition(".")[0])
+        assert owners is None or _within(name, owners), f"{name} imports {module}, which belongs to {owners}"
+
+
+@pytest.mark.parametrize("name", _sources())
+def test_service_shim_and_sandbox_do_not_know_each_other(name: str) -> None:
+    others = set(PACKAGES) - {name.partition("/")[0]}
+    assert not [module for module in _imports(name) if module.partition(".")[0] in others]
+
+
+@pytest.mark.parametrize("name", [name for name in _sources() if _within(name, tuple(PURE))])
+def test_pure_modules_import_only_values(name: str) -> None:
+    (more,) = (allowed for prefix, allowed in PURE.items() if name.startswith(prefix))
+    assert not [module for module in _imports(name) if not _is_or_is_in(module, (*VALUES, *more))]
+
+
+@pytest.mark.parametrize("prefix", PURE)
+def test_every_pure_module_exists(prefix: str) -> None:
+    assert [name for name in _sources() if name.startswith(prefix)]
+
+
+@pytest.mark.parametrize("name", [name for name in _sources() if name.startswith("service/")])
+def test_web_and_dispatch_meet_only_in_the_outbox(name: str) -> None:
+    forbidden = {
+        "service/web/": ("service.dispatch", "service.whatsapp.client"),
+        "service/dispatch/": ("service.web",),
+        "service/outbox/": ("service.web", "service.dispatch", "service.whatsapp", "service.intake"),
+        "service/intake/": ("service.outbox", "service.web", "service.dispatch", "service.whatsapp"),
+        "service/whatsapp/": ("service.outbox", "service.web", "service.dispatch"),
+    }
+    for folder, modules in forbidden.items():
+        if name.startswith(folder):
+            assert not [module for module in _imports(name) if _is_or_is_in(module, modules)]
+
+
+@pytest.mark.parametrize("name", [name for name in _sources() if name.startswith("service/")])
+def test_clock_ids_randomness_and_environment_come_from_one_place(name: str) -> None:
+    if name == "service/wiring.py" or name.startswith("service/cli/"):
+        return
+    taken = {module for module in _imports(name) if _is_or_is_in(module, SEAMS) and module != "random.Random"}
+    assert not taken
+    text = (ROOT / name).read_text()
+    assert not re.search(r"datetime\.(now|today)\(|utcnow\(", text)
+    assert "os.environ" not in text or name == "service/config.py"
+
+
+@pytest.mark.parametrize("name", _sources())
+def test_no_drawer_for_everything(name: str) -> None:
+    parts = set(name.removesuffix(".py").split("/"))
+    assert not parts & {"utils", "helpers", "common", "core", "manager", "models", "services"}
