@@ -1,0 +1,51 @@
+"""The address of a recipient: any usual way of writing a number → E.164 with `+`, or a business-scoped user id as it is."""
+
+import re
+
+import phonenumbers
+
+from service.intake.personalise import as_text
+
+_WRITTEN_NUMBER = re.compile(r"\+?[0-9][0-9 ()./-]*")
+_USER_ID = re.compile(r"[A-Z]{2}\.(ENT\.)?[0-9A-Za-z]{1,128}")
+"""Meta, business-scoped user ids, read 2026-02-18: a country code, for a parent id `ENT`, then up to 128 alphanumerics."""
+
+HOW_TO_MEND = (
+    "is no phone number that WhatsApp could know; write it in international form with the country code, "
+    "such as +8613800138000, or give a business-scoped user id such as US.13491208655302741918"
+)
+
+
+def parse_address(written: object) -> str | None:
+    """Return what the Cloud API takes as `to` or `recipient`, or None where `written` cannot be an address.
+
+    A number may come with or without `+` (the walk-through's endpoints have none), but always with its country code. Only
+    its possible length is judged: numbering plans change faster than any table, and Meta decides in the end.
+    """
+    text = as_text(written)
+    if text is None:
+        return None
+    text = text.strip()
+    if _USER_ID.fullmatch(text):
+        return text
+    if not _WRITTEN_NUMBER.fullmatch(text):
+        return None
+    try:
+        number = phonenumbers.parse("+" + re.sub(r"[^0-9]", "", text))
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_possible_number(number):
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def is_user_id(address: str) -> bool:
+    """Whether a parsed address is a business-scoped user id, which goes to `recipient` instead of `to`."""
+    return not address.startswith("+")
+
+
+def mask(address: str) -> str:
+    """The address as it may be shown to anyone: `+8613800138000` → `+86••••••••000`."""
+    if is_user_id(address):
+        return f"{address[:3]}••••"
+    return f"{address[:3]}{'•' * max(0, len(address) - 6)}{address[-3:]}"

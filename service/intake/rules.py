@@ -1,0 +1,28 @@
+"""What the parsers of every source are told by the settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Defaults and limits for turning an event into messages.
+
+    `applications` maps a Pinpoint application id to the phone number that serves it; every other event goes to
+    `default_phone_number_id`. `duplicate_window` is how long a key holds where nothing names the run (journeys);
+    `key_lifetime` how long it holds where something does.
+    """
+
+    phone_number_ids: frozenset[str]
+    default_phone_number_id: str | None = None
+    applications: Mapping[str, str] = field(default_factory=dict)
+    default_language: str = "en_US"
+    time_to_live: timedelta = timedelta(days=1)
+    duplicate_window: timedelta = timedelta(minutes=15)
+    key_lifetime: timedelta = timedelta(days=90)
+
+    def phone_number_for(self, application_id: str | None, asked: str | None = None) -> str | None:
+        """The phone number that serves the event, or None where no such number is set up."""
+        chosen = asked or self.applications.get(application_id or "") or self.default_phone_number_id
+        return chosen if chosen in self.phone_number_ids else None
