@@ -1,0 +1,15 @@
+"""The durable middle: what was accepted, what became of it, who serves which number. The only place that writes.
+
+tables.py     the tables
+database.py   an engine for SQLite or PostgreSQL; "the store is down" as one error
+outbox.py     every write, one transaction each
+  accept.py     an event with its messages and rejections, once (G1, G3)
+  queue.py      claim, settle, expire
+  doubt.py      what was sent and not answered: rescued, and sent again on evidence only (G4)
+  statuses.py   what notifications tell (G5)
+  leases.py     one dispatcher at a time serves a number (G6)
+  pauses.py     what waits until something is mended (G7)
+report.py     every read for people
+announce.py   tells waiting dispatchers that there is work
+migrations/   Alembic
+"""

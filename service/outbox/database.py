@@ -1,0 +1,107 @@
+"""An engine for SQLite or PostgreSQL, set up so that a commit means "on disk", and one error for "the store is down"."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.pool import ConnectionPoolEntry
+
+Insert = sqlite.Insert | postgresql.Insert
+
+_WAIT_SECONDS = 4
+"""How long a call waits for the database before it gives up: less than the shim's 6 s read time-out."""
+
+
+class StoreUnavailable(Exception):
+    """The database did not take it: nothing was stored, the same call may be made again."""
+
+
+def open_engine(url: str, pool_size: int = 10) -> Engine:
+    """Connect lazily to `url`; raise ValueError for a database that is neither SQLite nor PostgreSQL."""
+    try:
+        parsed = make_url(url)
+    except (exc.ArgumentError, ValueError):  # their words quote the URL, which may hold a password
+        hint = "postgresql://user:password@host:5432/name, with special characters of the password percent-encoded"
+        raise ValueError(f"it is no database URL; write {hint}") from None
+    match parsed.get_backend_name():
+        case "sqlite":
+            return _open_sqlite(url, parsed.database)
+        case "postgresql":
+            return create_engine(
+                parsed.set(drivername="postgresql+psycopg"),
+                pool_size=pool_size,
+                max_overflow=pool_size,
+                pool_timeout=_WAIT_SECONDS,
+                pool_pre_ping=True,
+                hide_parameters=True,
+                connect_args={
+                    "connect_timeout": _WAIT_SECONDS,
+                    "options": f"-c timezone=UTC -c lock_timeout={_WAIT_SECONDS}s -c statement_timeout=30s",
+                },
+            )
+    raise ValueError(f"it must begin with sqlite:/// or postgresql://, not {parsed.get_backend_name()}://")
+
+
+def _open_sqlite(url: str, path: str | None) -> Engine:
+    if path and path != ":memory:":
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        url, hide_parameters=True, connect_args={"timeout": _WAIT_SECONDS, "check_same_thread": False}
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None  # the driver begins nothing by itself; _begin does
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        read_only = connection.get_execution_options().get("read_only", False)
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """Commit at the end, or nothing at all. Raise StoreUnavailable where the database is the reason."""
+    with _translated(), engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """One moment's look, however many statements it takes; it takes no lock. Raise StoreUnavailable."""
+    options: dict[str, Any] = {"read_only": True}
+    if engine.dialect.name == "postgresql":
+        options["isolation_level"] = "REPEATABLE READ"  # SQLite reads one snapshot anyway
+    with _translated(), engine.connect().execution_options(**options) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError) as error:
+        raise StoreUnavailable(_reason(error)) from error
+    except exc.DBAPIError as error:
+        if error.connection_invalidated:
+            raise StoreUnavailable(_reason(error)) from error
+        raise
+
+
+def _reason(error: exc.SQLAlchemyError) -> str:
+    """The database's own words, without the statement and its parameters: those hold people's numbers."""
+    cause = error.orig if isinstance(error, exc.DBAPIError) else error
+    return f"{type(cause).__name__}: {str(cause).splitlines()[0] if str(cause) else 'no answer'}"
+
+
+def upsert(connection: Connection, table: Any) -> Insert:
+    """An INSERT that knows ON CONFLICT, in the connection's dialect."""
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)

@@ -1,0 +1,243 @@
+"""What notifications tell, applied per attempt and only forwards (G5).
+
+Duplicates change nothing, order does not matter, and a message shows its newest attempt: news of an older one is kept with
+that attempt. What fits no attempt is kept for a while and applied when its attempt turns up.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, delete, select, update
+
+from service.message import MOVES, Outcome, Status, StatusUpdate
+from service.outbox import tables
+from service.outbox.database import upsert
+from service.outbox.queue import lock_messages
+
+UNMATCHED_FOR = timedelta(days=7)
+"""Meta repeats a notification for up to seven days; later than that nothing will turn up for it."""
+
+LATE_RETRY_AFTER = timedelta(minutes=1)
+"""A failure that is notified has waited at Meta already; its message goes again after this."""
+
+_OURS = re.compile(r"([0-9A-Za-z]{1,64})\.([0-9]{1,9})")
+_ORDER = {Status.SENT: 0, Status.DELIVERED: 1, Status.READ: 2, Status.FAILED: 3}
+_MOMENT = {
+    Status.SENT: "sent_at",
+    Status.DELIVERED: "delivered_at",
+    Status.READ: "read_at",
+    Status.FAILED: "failed_at",
+}
+
+_messages = tables.messages
+_attempts = tables.attempts
+_unmatched = tables.unmatched_statuses
+
+AttemptId = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _News:
+    """What is new about one attempt: one update per status, and whether it was known to have failed before."""
+
+    updates: Sequence[StatusUpdate]
+    has_failed: bool
+
+
+@dataclass(slots=True)
+class Applied:
+    """What a batch came to: updates that told something new, that told nothing new, and that fit no attempt."""
+
+    new: int = 0
+    known: int = 0
+    unmatched: int = 0
+    failed: list[int] = field(default_factory=list)
+
+
+def apply(connection: Connection, updates: Sequence[StatusUpdate], now: datetime, max_tries: int) -> Applied:
+    """Apply a notification's updates; keep those that fit no attempt."""
+    by_attempt, homeless = _sort_out(connection, updates)
+    applied = Applied(unmatched=len(homeless))
+    _apply_to(connection, by_attempt, now, max_tries, applied)
+    if homeless:
+        _keep(connection, homeless, now)
+    return applied
+
+
+def adopt(connection: Connection, wamids: Iterable[str], now: datetime, max_tries: int) -> None:
+    """Apply what was kept for attempts whose wamid has just become known."""
+    wanted = sorted(set(wamids))
+    rows = connection.execute(select(_unmatched).where(_unmatched.c.wamid.in_(wanted))).all() if wanted else []
+    if not rows:
+        return
+    connection.execute(delete(_unmatched).where(_unmatched.c.id.in_([row.id for row in rows])))
+    updates = [
+        StatusUpdate(
+            Status(row.status), row.at, row.wamid, None, row.code, row.title, row.details, retry=bool(row.retry)
+        )
+        for row in rows
+    ]
+    apply(connection, updates, now, max_tries)
+
+
+def forget_unmatched(connection: Connection, now: datetime, max_tries: int) -> None:
+    """Drop what no attempt turned up for; apply what came in beside the answer, so that neither saw the other."""
+    crossed = connection.execute(select(_unmatched.c.wamid).join(_attempts, _attempts.c.wamid == _unmatched.c.wamid))
+    adopt(connection, crossed.scalars(), now, max_tries)
+    connection.execute(delete(_unmatched).where(_unmatched.c.expires_at <= now))
+
+
+def _sort_out(
+    connection: Connection, updates: Sequence[StatusUpdate]
+) -> tuple[dict[AttemptId, list[StatusUpdate]], list[StatusUpdate]]:
+    """Find each update's attempt: by our own callback data, else by Meta's message id."""
+    named = {id(u): _OURS.fullmatch(u.callback_data) for u in updates if u.callback_data}
+    ids = {match[1] for match in named.values() if match}
+    columns = _attempts.c.message_id, _attempts.c.attempt, _attempts.c.wamid
+    rows = connection.execute(select(*columns).where(_attempts.c.message_id.in_(sorted(ids)))).all() if ids else []
+    known = {(row.message_id, row.attempt) for row in rows}
+    found: dict[AttemptId, list[StatusUpdate]] = defaultdict(list)
+    strangers = []
+    for news in updates:
+        match = named.get(id(news))
+        attempt_id = (match[1], int(match[2])) if match else None
+        if attempt_id in known:
+            found[attempt_id].append(news)
+        else:
+            strangers.append(news)
+    if not strangers:
+        return found, []
+    wamids = sorted({news.wamid for news in strangers})
+    rows = connection.execute(select(*columns).where(_attempts.c.wamid.in_(wamids))).all()
+    by_wamid = {row.wamid: (row.message_id, row.attempt) for row in rows}
+    for news in strangers:
+        if news.wamid in by_wamid:
+            found[by_wamid[news.wamid]].append(news)
+    return found, [news for news in strangers if news.wamid not in by_wamid]
+
+
+def _apply_to(
+    connection: Connection,
+    by_attempt: Mapping[AttemptId, Sequence[StatusUpdate]],
+    now: datetime,
+    max_tries: int,
+    applied: Applied,
+) -> None:
+    if not by_attempt:
+        return
+    ids = {message_id for message_id, _ in by_attempt}
+    lock_messages(connection, ids)
+    changes = []
+    news_of: dict[AttemptId, _News] = {}
+    for row in connection.execute(select(_attempts).where(_attempts.c.message_id.in_(sorted(ids)))):
+        updates = by_attempt.get((row.message_id, row.attempt), ())
+        fresh = _first_of_each(news for news in updates if getattr(row, _MOMENT[news.status]) is None)
+        applied.new += len(fresh)
+        applied.known += len(updates) - len(fresh)
+        applied.failed += [news.code or 0 for news in fresh if news.status is Status.FAILED]
+        if fresh:
+            changes.append(_attempt_change(row, fresh))
+            news_of[row.message_id, row.attempt] = _News(fresh, has_failed=row.failed_at is not None)
+    if changes:
+        connection.execute(_UPDATE_ATTEMPT, changes)
+        _move_messages(connection, news_of, now, max_tries)
+
+
+_UPDATE_ATTEMPT = (
+    update(_attempts)
+    .where(_attempts.c.message_id == bindparam("of_message"), _attempts.c.attempt == bindparam("of_attempt"))
+    .values(
+        {name: bindparam(f"new_{name}") for name in ("outcome", "wamid", "code", "title", "details", *_MOMENT.values())}
+    )
+)
+
+
+def _first_of_each(updates: Iterable[StatusUpdate]) -> list[StatusUpdate]:
+    """Meta repeats itself, in one notification too: the first update of each status."""
+    first: dict[Status, StatusUpdate] = {}
+    for news in updates:
+        first.setdefault(news.status, news)
+    return list(first.values())
+
+
+def _attempt_change(row: Row[Any], fresh: Sequence[StatusUpdate]) -> dict[str, Any]:
+    """The attempt's row with the news in it: the first moment of each status stays, Meta evidently took the request."""
+    moments = {name: getattr(row, name) for name in _MOMENT.values()}
+    moments |= {_MOMENT[news.status]: news.at for news in fresh}
+    failure = {name: getattr(row, name) for name in ("code", "title", "details")}
+    for news in fresh:
+        if news.status is Status.FAILED:
+            failure = {"code": news.code, "title": news.title, "details": news.details}
+    taken = row.outcome in {None, Outcome.UNANSWERED.value}
+    facts = {
+        "outcome": Outcome.ACCEPTED.value if taken else row.outcome,
+        "wamid": row.wamid or fresh[0].wamid,
+        **failure,
+        **moments,
+    }
+    return {"of_message": row.message_id, "of_attempt": row.attempt} | {f"new_{k}": v for k, v in facts.items()}
+
+
+def _move_messages(connection: Connection, news_of: Mapping[AttemptId, _News], now: datetime, max_tries: int) -> None:
+    """Move each message whose newest attempt has news; leaving `sending` before the answer came counts as a try."""
+    columns = _messages.c
+    ids = sorted({message_id for message_id, _ in news_of})
+    changes = []
+    for row in connection.execute(select(_messages).where(columns.message_id.in_(ids))):
+        news = news_of.get((row.message_id, row.attempts))
+        if news is None:
+            continue
+        before = Status(row.status)
+        tries = row.tries + (before is Status.SENDING)
+        again = tries < max_tries and now + LATE_RETRY_AFTER < row.expires_at
+        status = furthest(before, news, may_retry=again)
+        if status is not before:
+            due_at = now + LATE_RETRY_AFTER if status is Status.QUEUED else row.due_at
+            facts = {"status": status.value, "status_at": now, "due_at": due_at, "tries": tries}
+            changes.append({"of_message": row.message_id} | {f"new_{name}": fact for name, fact in facts.items()})
+    if changes:
+        connection.execute(_UPDATE_MESSAGE, changes)
+
+
+_UPDATE_MESSAGE = (
+    update(_messages)
+    .where(_messages.c.message_id == bindparam("of_message"))
+    .values({name: bindparam(f"new_{name}") for name in ("status", "status_at", "due_at", "tries")})
+)
+
+
+def furthest(status: Status, news: _News, *, may_retry: bool) -> Status:
+    """How far the news takes a message that stands at `status`; an illegal move is no move.
+
+    A message whose newest attempt has failed waits for its next one, and does so still when a late `sent` comes.
+    """
+    for one in sorted(news.updates, key=lambda one: _ORDER[one.status]):
+        if one.retry and may_retry and Status.QUEUED in MOVES[status] | {status}:
+            return Status.QUEUED
+        if one.status is Status.SENT and news.has_failed:
+            continue
+        if one.status in MOVES[status]:
+            status = one.status
+    return status
+
+
+def _keep(connection: Connection, updates: Sequence[StatusUpdate], now: datetime) -> None:
+    rows = [
+        {
+            "callback_data": news.callback_data,
+            "wamid": news.wamid,
+            "status": news.status.value,
+            "at": news.at,
+            "code": news.code,
+            "title": news.title,
+            "details": news.details,
+            "retry": int(news.retry),
+            "expires_at": now + UNMATCHED_FOR,
+        }
+        for news in sorted(updates, key=lambda news: (news.wamid, news.status))  # one order for all, as with any lock
+    ]
+    connection.execute(upsert(connection, _unmatched).on_conflict_do_nothing(), rows)

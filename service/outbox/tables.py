@@ -1,0 +1,219 @@
+"""The tables. Moments are aware UTC; names are those of `service.message`."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+
+
+class UtcMoment(TypeDecorator[datetime]):
+    """An aware UTC datetime: `timestamptz` in PostgreSQL, sortable text in SQLite, which knows no zones."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a naive moment: nobody could tell what it means."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a moment needs its zone: {value!r}")
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give UTC back, whatever zone the session has."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+WAITS = text("status = 'queued'")
+IN_DOUBT = text("status IN ('sending', 'unanswered')")
+"""What the partial indexes of `messages` hold. SQLite uses such an index only for a query that says the very same."""
+
+metadata = MetaData(
+    naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s"}
+)
+
+
+def _id(name: str, **options: Any) -> Column[str]:
+    return Column(name, String(64), **options)
+
+
+def _name(name: str, **options: Any) -> Column[str]:
+    return Column(name, String(512), **options)
+
+
+events = Table(
+    "events",
+    metadata,
+    _id("event_id", primary_key=True),
+    _id("source", nullable=False),
+    Column("receipt_id", String(256)),
+    _id("body_sha256", nullable=False),
+    Column("received_at", UtcMoment, nullable=False),
+    Column("added_at", UtcMoment, nullable=False),
+    _name("application_id"),
+    _name("campaign_id"),
+    _name("journey_id"),
+    _name("treatment_id"),
+    _name("activity_id"),
+    Column("recipients", Integer, nullable=False, server_default=text("0")),
+    Column("http_status", SmallInteger, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("refused_body", Text),
+    UniqueConstraint("source", "receipt_id"),
+)
+"""One row per event, refused ones included. `answer` is the answer's body, given again for a known `receipt_id`;
+`refused_body` is kept of a refused event only, so that nothing is lost while the caller mends it."""
+
+keys = Table(
+    "keys",
+    metadata,
+    _id("key", primary_key=True),
+    _id("message_id", nullable=False),
+    Column("expires_at", UtcMoment, nullable=False),
+)
+"""What makes the same message the same (G3): while a row holds, its key answers `duplicate`."""
+
+messages = Table(
+    "messages",
+    metadata,
+    _id("message_id", primary_key=True),
+    _id("event_id", nullable=False, index=True),
+    _name("recipient", nullable=False),
+    Column("to", String(160), nullable=False),
+    _id("phone_number_id", nullable=False),
+    _name("template_name", nullable=False),
+    _id("language", nullable=False),
+    Column("components", Text, nullable=False),
+    Column("priority", SmallInteger, nullable=False),
+    _name("campaign_id", index=True),
+    _name("reference"),
+    _id("key", nullable=False),
+    Column("created_at", UtcMoment, nullable=False),
+    Column("due_at", UtcMoment, nullable=False),
+    Column("expires_at", UtcMoment, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("status_at", UtcMoment, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("tries", Integer, nullable=False, server_default=text("0")),
+    Column("lease_epoch", BigInteger),
+    Index(
+        "ix_messages_queue",
+        "phone_number_id",
+        "priority",
+        "due_at",
+        "message_id",
+        sqlite_where=WAITS,
+        postgresql_where=WAITS,
+    ),
+    Index("ix_messages_expiry", "phone_number_id", "expires_at", sqlite_where=WAITS, postgresql_where=WAITS),
+    Index(
+        "ix_messages_doubt",
+        "phone_number_id",
+        "status",
+        "status_at",
+        sqlite_where=IN_DOUBT,
+        postgresql_where=IN_DOUBT,
+    ),
+)
+"""One row per message. `attempts` numbers its HTTP calls, `tries` counts those that count. The partial indexes hold
+only what still needs work, so claiming costs the same however many finished messages there are."""
+
+attempts = Table(
+    "attempts",
+    metadata,
+    _id("message_id", primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    _id("phone_number_id", nullable=False),
+    Column("started_at", UtcMoment, nullable=False),
+    Column("finished_at", UtcMoment),
+    Column("duration_ms", Integer),
+    Column("outcome", String(16)),
+    Column("http_status", SmallInteger),
+    Column("code", Integer),
+    Column("title", Text),
+    Column("details", Text),
+    _id("fbtrace_id"),
+    Column("wamid", String(256), index=True),
+    Column("sent_at", UtcMoment),
+    Column("delivered_at", UtcMoment),
+    Column("read_at", UtcMoment),
+    Column("failed_at", UtcMoment),
+    Index("ix_attempts_number", "phone_number_id", "started_at"),
+)
+"""One row per HTTP call, written when the message is claimed, so that every answer and notification finds its attempt."""
+
+rejections = Table(
+    "rejections",
+    metadata,
+    _id("event_id", primary_key=True),
+    Column("position", Integer, primary_key=True),
+    _name("recipient", nullable=False),
+    _id("code", nullable=False),
+    Column("path", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+)
+
+unmatched_statuses = Table(
+    "unmatched_statuses",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("callback_data", String(512), index=True),
+    Column("wamid", String(256), nullable=False, index=True),
+    Column("status", String(16), nullable=False),
+    Column("at", UtcMoment, nullable=False),
+    Column("code", Integer),
+    Column("title", Text),
+    Column("details", Text),
+    Column("retry", SmallInteger, nullable=False),
+    Column("expires_at", UtcMoment, nullable=False),
+    UniqueConstraint("wamid", "status"),
+)
+"""Statuses that fit no attempt yet: applied if one appears, forgotten after a while (another system's messages)."""
+
+leases = Table(
+    "leases",
+    metadata,
+    _id("phone_number_id", primary_key=True),
+    _id("holder", nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("expires_at", Float, nullable=False),
+)
+"""Who serves a number until when, in seconds of the database's own clock. `epoch` grows with every change of hands."""
+
+pauses = Table(
+    "pauses",
+    metadata,
+    _id("scope", primary_key=True),
+    _name("key", primary_key=True),
+    _id("reason", nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("token_fingerprint", String(64)),
+    Column("since", UtcMoment, nullable=False),
+    Column("until", UtcMoment),
+)
+"""What waits. `until` lifts it by time; `token_fingerprint` is of the token that was refused: another one lifts it."""
+
+readiness = Table(
+    "readiness", metadata, Column("id", Integer, primary_key=True), Column("at", UtcMoment, nullable=False)
+)
+"""One row that `/readyz` writes, to know that the store can be written."""
