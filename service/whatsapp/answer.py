@@ -1,0 +1,135 @@
+"""An answer of the Cloud API → Accepted, or the SendError that it means. Pure.
+
+Judged by Meta's code first, by HTTP status second: permanent errors come as 500, throttles as 400, 403 or 429. A code that the
+table does not have is refused on a 4xx, throttled on a 429, and unanswered on anything else, where Meta may have taken it.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from service.message import printable
+from service.whatsapp.errors import (
+    UNKNOWN,
+    Refused,
+    SendError,
+    Throttled,
+    Unanswered,
+    Unauthorised,
+    Unavailable,
+    verdict_on,
+)
+
+_NUMBER = re.compile(r"[0-9]{1,10}")
+_TOKEN = re.compile(r"[^\s\"'(){}<>]{24,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back over the wire. Header names are lower-case."""
+
+    http_status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Meta took the message: `held` where it keeps it back for a quality check before it is delivered."""
+
+    wamid: str
+    http_status: int = 200
+    held: bool = False
+
+
+def classify(answer: Answer) -> Accepted | SendError:
+    """What the answer to a send means for its message."""
+    document = _json_object(answer.body)
+    error = document.get("error") if document else None
+    if isinstance(error, dict):
+        return _classify_error(answer, error)
+    if 200 <= answer.http_status < 300:
+        return _classify_success(answer.http_status, document)
+    if answer.http_status >= 500:
+        return Unanswered("HTTP error without Meta's answer", http_status=answer.http_status)
+    wait = _retry_after(answer.headers)
+    if answer.http_status == 429:
+        return Throttled("Too many requests", http_status=429, scope="number", wait=wait or timedelta(seconds=1))
+    return Unavailable("HTTP error without Meta's answer", http_status=answer.http_status, wait=wait)
+
+
+def _classify_success(http_status: int, document: dict[str, object] | None) -> Accepted | SendError:
+    messages = document.get("messages") if document else None
+    first = messages[0] if isinstance(messages, list) and messages else None
+    wamid = first.get("id") if isinstance(first, dict) else None
+    if not isinstance(first, dict) or not isinstance(wamid, str) or not wamid:
+        return Unanswered("Answer without a message id", http_status=http_status)
+    held = first.get("message_status") in ("held_for_quality_assessment", "paused")
+    return Accepted(printable(wamid)[:256], http_status, held)
+
+
+def _classify_error(answer: Answer, error: dict[str, object]) -> SendError:
+    code = read_code(error.get("code"))
+    verdict = verdict_on(code)
+    kind, scope, wait = verdict.kind, verdict.scope, _retry_after(answer.headers) or verdict.wait
+    may_be_taken = not 400 <= answer.http_status < 500
+    if may_be_taken and (code in {1, 2} or verdict is UNKNOWN):
+        kind = Unanswered
+    elif verdict is UNKNOWN and answer.http_status == 429:
+        kind, scope, wait = Throttled, "number", wait or timedelta(seconds=1)
+    elif error.get("is_transient") is True and kind is Refused and (code == 1 or verdict is UNKNOWN):
+        kind = Unavailable
+    words = _without_tokens if kind is Unauthorised else read_words
+    return kind(
+        words(error.get("message")) or verdict.title,
+        details=words(_details(error)),
+        code=code,
+        http_status=answer.http_status,
+        fbtrace_id=read_words(error.get("fbtrace_id"), 64),
+        wait=wait,
+        scope=scope,
+    )
+
+
+def _json_object(body: bytes) -> dict[str, object] | None:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def read_code(value: object) -> int | None:
+    """Meta's code as a number that fits the store; it has come as a string before."""
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**31:
+        return value
+    return None
+
+
+def _details(error: dict[str, object]) -> str | None:
+    """`error_data` is an object with `details`, or just a string."""
+    data = error.get("error_data")
+    if isinstance(data, dict):
+        return read_words(data.get("details"))
+    return read_words(data) or read_words(error.get("error_user_msg"))
+
+
+def read_words(value: object, longest: int = 1000) -> str | None:
+    """Meta's words as they can be kept, or None where there are none."""
+    return printable(value)[:longest] if isinstance(value, str) and value else None
+
+
+def _without_tokens(value: object) -> str | None:
+    """Meta's words about a token, which may quote it (`Malformed access token EAAG…`): what is as long as one is cut out."""
+    words = read_words(value)
+    return _TOKEN.sub("…", words) if words else None
+
+
+def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
+    """`Retry-After` in seconds, at most a day; the form with a date is not used by Meta."""
+    text = headers.get("retry-after", "")
+    return timedelta(seconds=min(int(text), 86400)) if _NUMBER.fullmatch(text) else None

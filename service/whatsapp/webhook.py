@@ -1,0 +1,114 @@
+"""A notification from Meta: is it genuine, and what does it tell? Pure.
+
+One POST carries up to 1,000 updates, repeated and in any order. Whatever cannot be read is counted and left out: one odd item
+never spoils the rest. The shape is Meta's (webhooks reference, `messages`, read 2026-11).
+"""
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from service.message import Status, StatusUpdate, printable
+from service.whatsapp.answer import read_code, read_words
+from service.whatsapp.errors import may_retry_late
+
+_STATUSES = {"sent": Status.SENT, "delivered": Status.DELIVERED, "read": Status.READ, "failed": Status.FAILED}
+_MILLISECONDS = 100_000_000_000
+"""A timestamp above this (year 5138 in seconds) is in milliseconds, which some accounts have been seen to send."""
+
+
+@dataclass(slots=True)
+class Notification:
+    """What one POST tells. `ignored` counts kinds of news that nothing here reads, `unreadable` broken items."""
+
+    statuses: list[StatusUpdate] = field(default_factory=list)
+    ignored: int = 0
+    unreadable: int = 0
+
+
+def is_genuine(body: bytes, signature: str | None, app_secrets: Iterable[str]) -> bool:
+    """Whether `X-Hub-Signature-256` was made over these very bytes with one of the app's secrets."""
+    if not signature:
+        return False
+    given = signature.encode("utf-8", "replace")
+    genuine = False
+    for secret in app_secrets:
+        expected = b"sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest().encode()
+        genuine |= hmac.compare_digest(expected, given)
+    return genuine
+
+
+def parse_notification(document: object) -> Notification:
+    """Read all that can be read; never raises."""
+    notification = Notification()
+    for change in _changes(document, notification):
+        value = change.get("value")
+        if change.get("field") != "messages" or (isinstance(value, dict) and "statuses" not in value):
+            notification.ignored += 1
+            continue
+        for item in _listed(value, "statuses", notification):
+            update = _status_update(item, notification)
+            if update is not None:
+                notification.statuses.append(update)
+    return notification
+
+
+def _changes(document: object, notification: Notification) -> Iterator[dict[str, object]]:
+    for entry in _listed(document, "entry", notification):
+        for change in _listed(entry, "changes", notification):
+            if isinstance(change, dict):
+                yield change
+            else:
+                notification.unreadable += 1
+
+
+def _listed(holder: object, name: str, notification: Notification) -> list[object]:
+    """The list of this name; where there is none, that is one thing that cannot be read."""
+    items = holder.get(name) if isinstance(holder, dict) else None
+    if isinstance(items, list):
+        return items
+    notification.unreadable += 1
+    return []
+
+
+def _status_update(item: object, notification: Notification) -> StatusUpdate | None:
+    if not isinstance(item, dict):
+        notification.unreadable += 1
+        return None
+    status, wamid, at = item.get("status"), item.get("id"), _moment(item.get("timestamp"))
+    if isinstance(status, str) and status not in _STATUSES:  # `played`, `deleted`, and whatever comes next
+        notification.ignored += 1
+        return None
+    if not isinstance(status, str) or not isinstance(wamid, str) or not wamid or at is None:
+        notification.unreadable += 1
+        return None
+    callback_data = item.get("biz_opaque_callback_data")
+    ours = printable(callback_data)[:512] if isinstance(callback_data, str) else None
+    update = StatusUpdate(_STATUSES[status], at, printable(wamid)[:256], ours)
+    return _with_reason(update, item.get("errors")) if update.status is Status.FAILED else update
+
+
+def _with_reason(update: StatusUpdate, errors: object) -> StatusUpdate:
+    first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
+    data = first.get("error_data")
+    code = read_code(first.get("code"))
+    return replace(
+        update,
+        code=code,
+        title=read_words(first.get("title")) or read_words(first.get("message")),
+        details=read_words(data.get("details") if isinstance(data, dict) else data),
+        retry=may_retry_late(code),
+    )
+
+
+def _moment(value: object) -> datetime | None:
+    """Meta's timestamp, a string of seconds."""
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        return None
+    try:
+        seconds = float(value)
+        return datetime.fromtimestamp(seconds / 1000 if seconds > _MILLISECONDS else seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
