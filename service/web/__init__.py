@@ -1,0 +1,39 @@
+"""Takes events and notifications in, and reports what became of each recipient. Never calls Meta."""
+
+from dataclasses import dataclass
+
+from flask import Flask
+from prometheus_client import CollectorRegistry
+
+from service.outbox.report import Report
+from service.web import events, health, problems, reports, webhooks
+from service.web.auth import ApiKeys
+from service.web.events import Intake
+from service.web.webhooks import Notifications
+
+MAX_BODY_BYTES = 6 * 1024 * 1024
+"""Lambda's own limit for an event; Meta's notifications have 3 MB at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the app is made of."""
+
+    intake: Intake
+    notifications: Notifications
+    report: Report
+    api_keys: ApiKeys
+    registry: CollectorRegistry
+
+
+def create_app(parts: Parts) -> Flask:
+    """The WSGI application."""
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's default provider has it
+    problems.register(app)
+    app.register_blueprint(events.blueprint(parts.intake))
+    app.register_blueprint(webhooks.blueprint(parts.notifications))
+    app.register_blueprint(reports.blueprint(parts.report, parts.api_keys))
+    app.register_blueprint(health.blueprint(parts.intake.outbox, parts.registry, parts.intake.now))
+    return app

@@ -1,0 +1,140 @@
+"""`POST /v1/events/pinpoint`: an event from the shim goes into the outbox.
+
+202  kept: one result per recipient; also for a replay of a known `webhook-id`, with the first answer
+400  no JSON        ┐
+413  over 6 MB      │ the caller must change it; sending it again does not help
+422  unusable event ┘ (400 and 422 are kept as refused events)
+401  not signed by us, or longer than five minutes ago; nothing is kept
+503  the store is down: park it and send it again
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from flask import Blueprint, Response, request
+
+from service import metrics
+from service.intake import pinpoint
+from service.intake.rules import Rules
+from service.message import Event, Fault, ParsedEvent, Refusal, Rejection, printable
+from service.outbox.outbox import Outbox, Receipt, ReceiptConflict
+from service.web.auth import Signatures
+from service.web.openapi import SPEC, Answers, PinpointEvent, Problem
+from service.web.openapi import Receipt as ReceiptModel
+from service.web.problems import CONTENT_TYPE, problem, problem_text, unauthorised
+
+_RECEIPT = re.compile(r"evt_([0-9]{13})_.+")
+"""The shim's `webhook-id` begins with the moment it received the event, in epoch milliseconds."""
+_OLDEST_RECEIPT = timedelta(days=15)
+"""A parked event comes at most 14 days late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What the handler is given."""
+
+    outbox: Outbox
+    rules: Rules
+    signatures: Signatures
+    now: Callable[[], datetime]
+    new_id: Callable[[], str]
+
+
+def blueprint(intake: Intake) -> Blueprint:
+    """The routes of this file."""
+    routes = Blueprint("events", __name__)
+
+    @routes.post("/v1/events/pinpoint")
+    @SPEC.validate(
+        json=PinpointEvent,
+        resp=Answers(
+            HTTP_202=ReceiptModel, HTTP_400=Problem, HTTP_401=None, HTTP_413=Problem, HTTP_422=Problem, HTTP_503=Problem
+        ),
+        security={"signature": []},
+        tags=["events"],
+        skip_validation=True,
+    )
+    def pinpoint_event() -> Response:
+        """Take a Pinpoint custom-channel event of a campaign or a journey."""
+        body = request.get_data(cache=False)
+        if not intake.signatures.are_genuine(body, dict(request.headers)):
+            metrics.UNVERIFIED.labels("event").inc()
+            return unauthorised()
+        now = intake.now()
+        event = _event(body, request.headers["webhook-id"], now, intake.new_id())
+        try:
+            receipt = _take(intake, event, body, now)
+        except ReceiptConflict:
+            fault = Fault(
+                "webhook-id", "receipt_conflict", "this id was used for another body; give each event its own"
+            )
+            return problem(422, "Receipt id used twice", fault.detail, [fault])
+        metrics.EVENTS.labels(event.source, receipt.http_status).inc()
+        return _answer(receipt)
+
+    return routes
+
+
+def _event(body: bytes, receipt_id: str, now: datetime, event_id: str) -> Event:
+    received_at = _received_at(receipt_id, now)
+    return Event(
+        event_id=event_id,
+        source=pinpoint.SOURCE,
+        received_at=received_at,
+        keys_expire_at=received_at,
+        receipt_id=printable(receipt_id)[:256],
+        body_sha256=hashlib.sha256(body).hexdigest(),
+    )
+
+
+def _received_at(receipt_id: str, now: datetime) -> datetime:
+    """When the shim received the event; now, where its id does not say so or says something impossible."""
+    match = _RECEIPT.fullmatch(receipt_id)
+    if not match:
+        return now
+    moment = datetime.fromtimestamp(int(match[1]) / 1000, UTC)
+    return moment if now - _OLDEST_RECEIPT < moment <= now else now
+
+
+def _take(intake: Intake, event: Event, body: bytes, now: datetime) -> Receipt:
+    """Parse and keep; a refused event is kept too, with the answer that says why."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        refusal = Refusal(event, [Fault("", "invalid_json", f"the body is not JSON: {reason}")])
+        return _refuse(intake, refusal, 400, "Not JSON", body, now)
+    parsed = pinpoint.parse_event(document, event, intake.rules, intake.new_id)
+    if isinstance(parsed, Refusal):
+        return _refuse(intake, parsed, 422, "Event refused", body, now)
+    receipt = intake.outbox.add(parsed, now)
+    if not receipt.replayed:
+        _count(parsed, receipt)
+    return receipt
+
+
+def _refuse(intake: Intake, refusal: Refusal, status: int, title: str, body: bytes, now: datetime) -> Receipt:
+    detail = "; ".join(f"{fault.path or 'body'}: {fault.detail}" for fault in refusal.faults)
+    answer = problem_text(status, title, detail, refusal.faults, event_id=refusal.event.event_id)
+    return intake.outbox.refuse(refusal, status, answer, body.decode("utf-8", "backslashreplace"), now)
+
+
+def _count(parsed: ParsedEvent, receipt: Receipt) -> None:
+    rejected = [item for item in parsed.results if isinstance(item, Rejection)]
+    duplicates = len(parsed.results) - len(rejected) - receipt.queued
+    for result, count in (("accepted", receipt.queued), ("duplicate", duplicates), ("rejected", len(rejected))):
+        metrics.RECIPIENTS.labels(parsed.event.source, result).inc(count)
+    for item in rejected:
+        metrics.REJECTIONS.labels(item.code).inc()
+
+
+def _answer(receipt: Receipt) -> Response:
+    content_type = "application/json" if receipt.http_status == 202 else CONTENT_TYPE
+    answer = Response(receipt.answer, receipt.http_status, content_type=content_type)
+    if receipt.replayed:
+        answer.headers["Idempotent-Replayed"] = "true"
+    return answer
