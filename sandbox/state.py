@@ -1,0 +1,119 @@
+"""The one object that everything in a running sandbox belongs to, and the settings it starts with.
+
+Call ──► Sandbox.course_for ──► Sandbox.answer ──► the journal, then the webhook's waiting updates ──► Reply
+"""
+
+import asyncio
+import base64
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sandbox.catalogue import Catalogue
+from sandbox.cloud_api import acceptance, judge, who_gets
+from sandbox.errors import REFUSED_TOKEN, GraphError
+from sandbox.faults import Course, Held, NoWamid
+from sandbox.journal import Accepted, Journal
+from sandbox.notifications import Delays, plan
+from sandbox.switchboard import Switchboard
+from sandbox.webhook import Webhook
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `python -m sandbox` can be told. Port 0 is any free port; `answer_after` is in seconds."""
+
+    host: str = "127.0.0.1"
+    port: int = 8090
+    token: str = field(default="sandbox-token", repr=False)
+    app_secret: str = field(default="sandbox-app-secret", repr=False)
+    verify_token: str = field(default="sandbox-verify-token", repr=False)
+    webhook_url: str = "http://127.0.0.1:8080/webhooks/whatsapp"
+    journal: Path | None = None
+    answer_after: float = 0.0
+    delays: Delays = field(default_factory=Delays)
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One POST /messages as it arrived; `body` is its parsed JSON, None when it is none."""
+
+    phone_number_id: str
+    authorization: str
+    raw: bytes
+    body: object
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What Meta answers."""
+
+    status: int
+    body: dict[str, Any]
+
+
+class Sandbox:
+    """A running sandbox. `now` gives aware UTC, `rng` the ids.
+
+    `token` may be replaced while it runs. `stopping` is set when the server goes down, and ends what hangs.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        catalogue: Catalogue,
+        journal: Journal,
+        switchboard: Switchboard,
+        webhook: Webhook,
+        now: Callable[[], datetime],
+        rng: random.Random,
+    ) -> None:
+        self.settings = settings
+        self.token = settings.token
+        self.catalogue = catalogue
+        self.journal = journal
+        self.switchboard = switchboard
+        self.webhook = webhook
+        self.stopping = asyncio.Event()
+        self._now = now
+        self._rng = rng
+
+    def is_authorised(self, authorization: str) -> bool:
+        """Whether the header carries the token that is accepted now."""
+        return authorization == f"Bearer {self.token}"
+
+    def course_for(self, call: Call) -> Course:
+        """What the faults that are switched on make of this call."""
+        return self.switchboard.course_for(call.phone_number_id, who_gets(call.body))
+
+    def answer(self, call: Call, course: Course) -> Reply:
+        """What Meta answers; an accepted message is in the journal, its notifications planned, when this returns."""
+        if not self.is_authorised(call.authorization):
+            return self.refusal(REFUSED_TOKEN)
+        message = judge(call.body, self.catalogue)
+        if isinstance(message, GraphError):
+            return self.refusal(message)
+        accepted = Accepted(message, call.phone_number_id, self._new_wamid(), self._now())
+        self.journal.add(accepted, call.raw)
+        self.webhook.add(plan(accepted, self.settings.delays, course))
+        status = "held_for_quality_assessment" if isinstance(course.answer, Held) else "accepted"
+        body = acceptance(message, accepted.wamid, status)
+        if isinstance(course.answer, NoWamid):
+            del body["messages"]
+        return Reply(200, body)
+
+    def refusal(self, error: GraphError) -> Reply:
+        """Meta's error body under an fbtrace_id of its own."""
+        return Reply(error.status, error.body(fbtrace_id="A" + self._new_id(16)))
+
+    def _new_wamid(self) -> str:
+        return "wamid.HBgN" + self._new_id(24)
+
+    def _new_id(self, length: int) -> str:
+        return base64.urlsafe_b64encode(self._rng.randbytes(length)).decode().rstrip("=")

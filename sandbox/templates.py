@@ -1,0 +1,119 @@
+"""What a message template asks of the messages sent with it. Pure.
+
+`parse_template` takes one template object as Meta lists it and hands on a `Template`; `parameters.py` holds the
+parameters of a message against it. Source: Meta's template reference, read in November 2026.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.errors import InputError
+
+PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+STATUSES = ("APPROVED", "PENDING", "REJECTED", "PAUSED", "DISABLED", "ARCHIVED")
+CATEGORIES = ("MARKETING", "UTILITY", "AUTHENTICATION")
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """One button of a template.
+
+    `needs` is the type of the parameter a message must give for it, None when it may go unmentioned;
+    `fixed` says that it takes no parameter at all.
+    """
+
+    kind: str
+    needs: str | None = None
+    fixed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What a template asks of a message; `listing` is the object as Meta lists it.
+
+    `header` and `body` are the names of their placeholders in order of appearance; `header_format` is "" without one.
+    """
+
+    name: str
+    language: str
+    status: str
+    category: str
+    named: bool
+    header_format: str
+    header: tuple[str, ...]
+    body: tuple[str, ...]
+    buttons: tuple[Button, ...]
+    listing: Mapping[str, Any] = field(repr=False)
+
+
+def parse_template(given: object) -> Template:
+    """Read one template object as Meta lists it.
+
+    Raises:
+        InputError: it is no template; the text names the field and what is allowed.
+    """
+    if not isinstance(given, dict):
+        raise InputError("a template must be an object with name, language and components")
+    components = _components(given)
+    header, body = components.get("HEADER", {}), components.get("BODY", {})
+    category = _one_of(given, "category", CATEGORIES, default="UTILITY")
+    return Template(
+        name=_text(given, "name"),
+        language=_text(given, "language"),
+        status=_one_of(given, "status", STATUSES, default="APPROVED"),
+        category=category,
+        named=_one_of(given, "parameter_format", ("POSITIONAL", "NAMED"), default="POSITIONAL") == "NAMED",
+        header_format=_text(header, "format").upper() if header else "",
+        header=_placeholders(header),
+        body=("1",) if category == "AUTHENTICATION" and "text" not in body else _placeholders(body),
+        buttons=_buttons(components.get("BUTTONS", {}).get("buttons", [])),
+        listing=given,
+    )
+
+
+def _components(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    components = given.get("components")
+    if not isinstance(components, list) or not all(isinstance(one, dict) for one in components):
+        raise InputError('components must be a list of objects, such as {"type": "BODY", "text": "Hi {{1}}"}')
+    return {_text(one, "type").upper(): one for one in components}
+
+
+def _buttons(buttons: object) -> tuple[Button, ...]:
+    if not isinstance(buttons, list) or not all(isinstance(button, dict) for button in buttons):
+        raise InputError('buttons must be a list of objects, such as {"type": "QUICK_REPLY", "text": "Yes"}')
+    return tuple(_button(button) for button in buttons)
+
+
+def _button(button: Mapping[str, Any]) -> Button:
+    match _text(button, "type").upper():
+        case "OTP":
+            return Button("URL", needs="text")
+        case "URL" if PLACEHOLDER.search(str(button.get("url"))):
+            return Button("URL", needs="text")
+        case "COPY_CODE":
+            return Button("COPY_CODE", needs="coupon_code")
+        case "URL" | "PHONE_NUMBER" as kind:
+            return Button(kind, fixed=True)
+        case kind:
+            return Button(kind)
+
+
+def _placeholders(component: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of the placeholders, each once: a repeated one is filled by the same parameter."""
+    return tuple(dict.fromkeys(PLACEHOLDER.findall(str(component.get("text", "")))))
+
+
+def _text(given: Mapping[str, Any], key: str) -> str:
+    value = given.get(key)
+    if not isinstance(value, str) or not value:
+        raise InputError(f"{key} must be a string that is not empty")
+    return value
+
+
+def _one_of(given: Mapping[str, Any], key: str, allowed: tuple[str, ...], *, default: str) -> str:
+    value = given.get(key, default)
+    if value not in allowed:
+        raise InputError(f"{key} must be one of {', '.join(allowed)}")
+    return str(value)
