@@ -1,0 +1,37 @@
+"""The command `whatsapp-channel`: one group, a module per kind of command.
+
+serve.py     up, web, dispatcher, migrate
+operate.py   event, message, doctor, keys
+"""
+
+import sys
+
+import click
+
+from service.cli.operate import doctor, event, keys, message
+from service.cli.serve import dispatcher, migrate, up, web
+from service.config import ConfigError
+from service.outbox.database import StoreUnavailable
+from service.secrets import SecretProblem
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="whatsapp-channel")
+def cli() -> None:
+    """A WhatsApp channel for campaign systems: events in, template messages out, every outcome kept."""
+
+
+for command in (up, web, dispatcher, migrate, event, message, doctor, keys):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Exit 0 done, 1 failed with a sentence on stderr, 2 wrong usage."""
+    try:
+        cli()
+    except (ConfigError, SecretProblem) as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
+    except StoreUnavailable as error:
+        click.echo(f"the database cannot be used ({error}); check DATABASE_URL and that it runs", err=True)
+        sys.exit(1)

@@ -1,0 +1,215 @@
+"""The only place that constructs: settings in, a web app or a dispatcher out. The clock, ids and randomness come from here."""
+
+import os
+import secrets as randomness
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from random import Random
+
+from flask import Flask
+from prometheus_client import REGISTRY, CollectorRegistry, multiprocess
+from pydantic import SecretStr
+from sqlalchemy import Engine, make_url
+
+from service.config import ConfigError, NumberSettings, Settings, environment
+from service.dispatch import wakeup
+from service.dispatch.dispatcher import Dispatcher, Wakeup
+from service.dispatch.lane import Clock, Lane, Number, Policy
+from service.dispatch.tenure import Tenure
+from service.intake.rules import Rules
+from service.message import Settlement
+from service.metrics import QueueCollector
+from service.outbox.announce import Announcer
+from service.outbox.database import open_engine
+from service.outbox.outbox import Outbox
+from service.outbox.report import Report
+from service.secrets import Credentials, SecretProblem, SecretsManager, Source, credentials_of
+from service.web import Parts, create_app
+from service.web.auth import ApiKeys, BadKeys, Signatures
+from service.web.events import Intake
+from service.web.webhooks import Notifications
+from service.whatsapp.client import Client
+
+
+def now() -> datetime:
+    """The wall clock, aware UTC."""
+    return datetime.now(UTC)
+
+
+def monotonic() -> float:
+    """Seconds that also pass while the machine is suspended, where the system can tell."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+def new_id() -> str:
+    """32 hex digits that sort by time (the layout of a UUIDv7): neighbours in time are neighbours in the index."""
+    milliseconds = time.time_ns() // 1_000_000
+    bits = (milliseconds << 80) | randomness.randbits(80)
+    bits = bits & ~(0xF << 76) | (0x7 << 76)
+    bits = bits & ~(0x3 << 62) | (0x2 << 62)
+    return f"{bits:032x}"
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The database, for writing and for reading."""
+
+    engine: Engine
+    outbox: Outbox
+    report: Report
+
+
+def open_store(settings: Settings, *, announce: bool = True) -> Store:
+    """Open the database; raise ConfigError for one of another kind. Nothing is connected yet."""
+    try:
+        engine = open_engine(settings.database_url)
+    except ValueError as error:
+        raise ConfigError([f"DATABASE_URL: {error}"]) from error
+    announcer: Callable[[], None] = lambda: None  # noqa: E731 - a default, not a function of its own
+    if announce and engine.dialect.name == "postgresql":
+        announcer = Announcer(engine)
+    return Store(engine, Outbox(engine, max_tries=settings.max_attempts, announce=announcer), Report(engine))
+
+
+def sources(settings: Settings) -> dict[str, Source]:
+    """Where each number's credentials come from: its own secret, the common one, or the environment."""
+    manager = SecretsManager(settings.aws_region, settings.aws_endpoint_url)
+    shared: dict[str, Source] = {}
+    found = {}
+    for phone_number_id, number in settings.numbers.items():
+        arn = number.secret_arn or settings.secret_arn
+        name = arn or "environment"
+        if name not in shared:
+            read = partial(manager.credentials, arn) if arn else partial(_from_environment, settings)
+            shared[name] = Source(read, monotonic)
+        found[phone_number_id] = shared[name]
+    return found
+
+
+def _from_environment(settings: Settings) -> Credentials:
+    """As the secret's JSON would say it."""
+    if settings.app_token is None:
+        raise SecretProblem("no token: set FB_SECRET_ARN to the secret's ARN, or FB_APP_TOKEN on a laptop")
+    document: dict[str, object] = {"FB_APP_TOKEN": settings.app_token.get_secret_value()}
+    if app_secrets := _listed(settings.app_secret):
+        document["FB_APP_SECRET"] = app_secrets
+    if settings.verify_token:
+        document["WEBHOOK_VERIFY_TOKEN"] = settings.verify_token.get_secret_value()
+    return credentials_of(document, "the environment")
+
+
+def _listed(value: SecretStr | None) -> list[str]:
+    return [part.strip() for part in value.get_secret_value().split(",") if part.strip()] if value else []
+
+
+def key_entries(settings: Settings, value: SecretStr | None) -> list[str]:
+    """Keys as given, or as they stand in the secret whose ARN is given; raise SecretProblem."""
+    listed = _listed(value)
+    if len(listed) == 1 and listed[0].startswith("arn:"):
+        manager = SecretsManager(settings.aws_region, settings.aws_endpoint_url)
+        return _listed(SecretStr(manager.text(listed[0])))
+    return listed
+
+
+def rules(settings: Settings) -> Rules:
+    """What intake needs to know of the settings."""
+    return Rules(
+        phone_number_ids=frozenset(settings.numbers),
+        default_phone_number_id=settings.phone_number_id or _only(settings.numbers),
+        applications={app: number for number, of in settings.numbers.items() for app in of.applications},
+        default_language=settings.default_language,
+        time_to_live=timedelta(seconds=settings.ttl_seconds),
+        duplicate_window=timedelta(seconds=settings.duplicate_window_seconds),
+        key_lifetime=timedelta(days=settings.retention_days),
+    )
+
+
+def _only(numbers: Mapping[str, NumberSettings]) -> str | None:
+    """The number that serves everything where there is just one."""
+    return next(iter(numbers)) if len(numbers) == 1 else None
+
+
+def build_web_app(settings: Settings, registry: CollectorRegistry | None = None) -> Flask:
+    """The Flask app; raise ConfigError where keys cannot be used."""
+    store = open_store(settings)
+    try:
+        signatures = Signatures(key_entries(settings, settings.signing_keys))
+        api_keys = ApiKeys(key_entries(settings, settings.api_keys))
+    except (BadKeys, SecretProblem) as error:
+        raise ConfigError([str(error)]) from error
+    distinct = list(dict.fromkeys(sources(settings).values()))
+    return create_app(
+        Parts(
+            intake=Intake(store.outbox, rules(settings), signatures, now, new_id),
+            notifications=Notifications(store.outbox, distinct, now),
+            report=store.report,
+            api_keys=api_keys,
+            registry=registry or _all_workers(store.report),
+        )
+    )
+
+
+def _all_workers(report: Report) -> CollectorRegistry:
+    """What all gunicorn workers have counted, with the queue's gauges; one process counts for itself."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in environment():
+        registry = REGISTRY
+    else:
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    registry.register(QueueCollector(report.queues, time.time))
+    return registry
+
+
+def web_app() -> Flask:
+    """What gunicorn loads in each worker."""
+    return build_web_app(Settings.from_environment(environment()))
+
+
+def build_dispatcher(settings: Settings, clock: Clock | None = None) -> Dispatcher:
+    """A dispatcher for all numbers of the settings."""
+    clock = clock or Clock(now, monotonic)
+    outbox = open_store(settings, announce=False).outbox
+    client = Client(settings.api_url, settings.api_version)
+    policy = Policy(
+        max_tries=settings.max_attempts,
+        grace=timedelta(seconds=settings.unanswered_grace_seconds),
+    )
+    holder = f"{socket.gethostname()[:24]}-{os.getpid()}-{randomness.token_hex(4)}"
+
+    def make_lane(number: Number, settle: Callable[[Settlement], None]) -> Lane:
+        return Lane(
+            number,
+            outbox=outbox,
+            client=client,
+            tenure=Tenure(outbox, number.phone_number_id, holder, clock.monotonic),
+            settle=settle,
+            clock=clock,
+            policy=policy,
+            rng=Random(),  # noqa: S311 - jitter, not a secret
+        )
+
+    return Dispatcher(_numbers(settings), outbox=outbox, client=client, clock=clock, make_lane=make_lane)
+
+
+def _numbers(settings: Settings) -> Sequence[Number]:
+    found = sources(settings)
+    return [
+        Number(phone_number_id, _rate(settings, number), found[phone_number_id])
+        for phone_number_id, number in settings.numbers.items()
+    ]
+
+
+def _rate(settings: Settings, number: NumberSettings) -> float:
+    return (number.messages_per_second or settings.messages_per_second) * settings.rate_share
+
+
+def build_wakeup(settings: Settings) -> Wakeup:
+    """How a dispatcher on this database learns of new work."""
+    url = make_url(settings.database_url)
+    if url.get_backend_name() == "sqlite":
+        return partial(wakeup.watch_sqlite, str(url.database))
+    return partial(wakeup.listen_postgres, url.set(drivername="postgresql").render_as_string(hide_password=False))

@@ -1,0 +1,132 @@
+"""The command as its user runs it: a process, an exit status, a sentence."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import SAMPLES
+from tests.running import running
+
+KEYS = {"SIGNING_KEYS": "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQ=", "API_KEYS": f"ops:read:{'0' * 64}"}
+GOOD = {
+    **KEYS,
+    "FB_BUSINESS_PHONE_ID": "106540352242922",
+    "FB_APP_TOKEN": "canary-token",
+    "FB_APP_SECRET": "canary-secret",
+    "WEBHOOK_VERIFY_TOKEN": "canary-verify",
+}
+
+
+def _run(*arguments: str, folder: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
+    clean = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    environment = {**clean, "DATABASE_URL": f"sqlite:///{folder}/channel.db", **settings}
+    command = [sys.executable, "-m", "service.cli", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_doctor_finds_nothing_where_nothing_is_missing(tmp_path: Path) -> None:
+    assert _run("migrate", folder=tmp_path).returncode == 0
+    result = _run("doctor", folder=tmp_path, **GOOD)
+    assert (result.returncode, result.stdout.splitlines()[0][0]) == (0, "✓")
+
+
+@pytest.mark.parametrize(
+    ("missing", "changed", "sentence"),
+    [
+        ("FB_BUSINESS_PHONE_ID", {}, "FB_BUSINESS_PHONE_ID"),
+        ("FB_APP_TOKEN", {}, "set FB_SECRET_ARN"),
+        ("FB_APP_SECRET", {}, "no FB_APP_SECRET"),
+        ("WEBHOOK_VERIFY_TOKEN", {}, "no WEBHOOK_VERIFY_TOKEN"),
+        ("SIGNING_KEYS", {}, "SIGNING_KEYS: none"),
+        ("API_KEYS", {}, "API_KEYS: none"),
+        ("", {"API_KEYS": "ops:everything:00"}, "API_KEYS: entry 1 is not"),
+        ("", {"SIGNING_KEYS": "whsec_***"}, "SIGNING_KEYS: each key"),
+        ("", {"DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none"}, "DATABASE_URL"),
+    ],
+)
+def test_doctor_names_what_is_missing_and_how_to_mend_it(
+    tmp_path: Path, missing: str, changed: dict[str, str], sentence: str
+) -> None:
+    _run("migrate", folder=tmp_path)
+    settings = {name: value for name, value in GOOD.items() if name != missing}
+    result = _run("doctor", folder=tmp_path, **{**settings, **changed})
+    assert result.returncode == 1
+    assert sentence in result.stdout
+    assert "canary" not in result.stdout + result.stderr
+
+
+def test_doctor_says_that_migrations_are_pending(tmp_path: Path) -> None:
+    result = _run("doctor", folder=tmp_path, **GOOD)
+    assert result.returncode == 1
+    assert "whatsapp-channel migrate" in result.stdout
+
+
+@pytest.mark.parametrize("command", ["web", "dispatcher", "doctor", "migrate"])
+def test_a_bad_setting_is_one_sentence_and_exit_1(tmp_path: Path, command: str) -> None:
+    result = _run(command, folder=tmp_path, PORT="eighty")
+    assert result.returncode == 1
+    assert result.stderr.startswith("PORT: ")
+    assert "Traceback" not in result.stderr
+
+
+def test_wrong_usage_is_exit_2(tmp_path: Path) -> None:
+    assert _run("message", folder=tmp_path).returncode == 2
+
+
+def test_a_database_of_another_kind_is_refused(tmp_path: Path) -> None:
+    result = _run("migrate", folder=tmp_path, DATABASE_URL="mysql://root@127.0.0.1/x")
+    assert result.returncode == 1
+    assert result.stderr.startswith("DATABASE_URL: ")
+
+
+def test_a_taken_port_is_said_and_nothing_is_started(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = _run("up", folder=tmp_path, PORT=str(taken.getsockname()[1]))
+    assert result.returncode == 1
+    assert re.match(r"port \d+ is taken", result.stderr)
+
+
+def test_a_new_key_is_shown_once_and_kept_as_a_hash(tmp_path: Path) -> None:
+    result = _run("keys", "new", "billing", "--scopes", "read", folder=tmp_path)
+    key, entry = (line.rpartition(" ")[2] for line in result.stdout.splitlines())
+    assert key.startswith("wck_")
+    assert re.fullmatch(r"billing:read:[0-9a-f]{64}", entry)
+    assert _run("keys", "new", "billing", "--scopes", "fly", folder=tmp_path).returncode == 1
+
+
+def test_an_event_is_handed_over_and_its_message_can_be_followed(database_url: str, tmp_path: Path) -> None:
+    with running(database_url, tmp_path) as system:
+        system.start_sandbox()
+        system.start_web()
+        system.start_dispatcher()
+        shown = _run("event", str(SAMPLES / "pinpoint_campaign_fifty.json"), folder=tmp_path, **system.settings)
+        assert "46 accepted, 0 duplicates, 4 rejected" in shown.stdout
+        assert "ep013                    rejected   opted_out: " in shown.stdout
+        system.until(lambda: system.counts() == {"read": 46}, "46 messages to be read")
+
+        message_id = shown.stdout.split()[2]
+        timeline = _run("message", message_id, folder=tmp_path, **system.settings).stdout
+        assert timeline.startswith(f"{message_id}  read since ")
+        assert "+86••••••••000 (ep000), template ordertimeoutnotification en_US" in timeline
+        assert [line.split()[0] for line in timeline.splitlines()[-3:]] == ["sent", "delivered", "read"]
+
+        wrong = _run(
+            "event", str(SAMPLES / "pinpoint_campaign_article.json"), folder=tmp_path, **{**system.settings, **KEYS}
+        )
+        assert wrong.returncode == 1
+        assert "SIGNING_KEYS here and there must share a key" in wrong.stderr
+        refused = _run("event", str(SAMPLES / "pinpoint_console_without_data.json"), folder=tmp_path, **system.settings)
+        assert refused.returncode == 1
+        assert "422" in refused.stderr
+        assert "Data" in refused.stderr
+
+
+def test_an_unknown_message_is_one_sentence(tmp_path: Path) -> None:
+    _run("migrate", folder=tmp_path)
+    result = _run("message", "nope", folder=tmp_path)
+    assert (result.returncode, result.stderr.strip()) == (1, "no message nope; ids are in the answer to its event")

@@ -1,0 +1,191 @@
+"""The real thing for a test: web (gunicorn), dispatchers and sandbox as processes of their own, on free ports."""
+
+import base64
+import copy
+import hashlib
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import requests
+from sqlalchemy import Engine, text
+from standardwebhooks import Webhook
+
+from service.outbox.database import open_engine
+
+NUMBER = "106540352242922"
+PATIENCE_SECONDS = 90.0
+
+
+def until(condition: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
+    """Return as soon as `condition` holds; fail, saying what did not happen, after `seconds`."""
+    pause = threading.Event()
+    deadline = datetime.now(UTC).timestamp() + seconds
+    while not condition():
+        assert datetime.now(UTC).timestamp() < deadline, f"waited {seconds:.0f} s in vain for: {what}"
+        pause.wait(0.02)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+class System:
+    """One channel with its sandbox, over a given database."""
+
+    def __init__(self, database_url: str, folder: Path, settings: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.database_url = database_url
+        self.engine: Engine = open_engine(database_url)
+        web, sandbox = free_port(), free_port()
+        self.url = f"http://127.0.0.1:{web}"
+        self.sandbox = f"http://127.0.0.1:{sandbox}"
+        self._key = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
+        self.api_key = f"wck_{secrets.token_urlsafe(16)}"
+        self.shim_settings = {"SERVICE_URL": self.url, "SIGNING_KEYS": self._key}
+        self.settings = {
+            "DATABASE_URL": database_url,
+            "FB_BUSINESS_PHONE_ID": NUMBER,
+            "FB_APP_TOKEN": "sandbox-token",
+            "FB_APP_SECRET": "sandbox-app-secret",
+            "WEBHOOK_VERIFY_TOKEN": "sandbox-verify-token",
+            "WHATSAPP_API_URL": self.sandbox,
+            "SIGNING_KEYS": self._key,
+            "API_KEYS": f"test:read+pii:{hashlib.sha256(self.api_key.encode()).hexdigest()}",
+            "PORT": str(web),
+            **settings,
+        }
+
+    def until(self, condition: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
+        """As `until`, and fail at once when a process has ended by itself."""
+
+        def holds() -> bool:
+            for name, process in self._processes.items():
+                assert process.poll() is None, f"{name} has ended:\n{self.log(name)[-3000:]}"
+            return condition()
+
+        until(holds, what, seconds)
+
+    def start_web(self) -> None:
+        self._start("web", ["-m", "service.cli", "web"])
+        self.until(lambda: self._answers(f"{self.url}/readyz"), "the web service to be ready")
+
+    def start_sandbox(self, *options: str) -> None:
+        port = self.sandbox.rpartition(":")[2]
+        webhook = f"{self.url}/webhooks/whatsapp"
+        self._start("sandbox", ["-m", "sandbox", "--port", port, "--webhook-url", webhook, *options])
+        self.until(lambda: self._answers(f"{self.sandbox}/sandbox/healthz"), "the sandbox to be ready")
+
+    def start_dispatcher(self, name: str = "dispatcher") -> None:
+        port = free_port()
+        self._start(name, ["-m", "service.cli", "dispatcher"], DISPATCHER_PORT=str(port))
+        self.until(lambda: self._answers(f"http://127.0.0.1:{port}/healthz"), f"{name} to be alive")
+
+    def kill(self, name: str) -> None:
+        """kill -9."""
+        process = self._processes.pop(name)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    def stop(self, name: str) -> int:
+        """SIGTERM, and wait; the exit status."""
+        process = self._processes.pop(name)
+        process.send_signal(signal.SIGTERM)
+        return process.wait(40)
+
+    def close(self) -> None:
+        for process in self._processes.values():
+            process.send_signal(signal.SIGTERM)
+        for process in self._processes.values():
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.engine.dispose()
+
+    def log(self, name: str) -> str:
+        return (self._folder / f"{name}.log").read_text()
+
+    def post_event(self, event: Mapping[str, Any], receipt_id: str | None = None) -> requests.Response:
+        """Sign and post an event, as the shim does."""
+        body = json.dumps(event).encode()
+        now = datetime.now(UTC)
+        receipt_id = receipt_id or f"evt_{int(now.timestamp() * 1000)}_{uuid.uuid4().hex}"
+        headers = {
+            "webhook-id": receipt_id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": Webhook(self._key).sign(receipt_id, now, body.decode()),
+            "content-type": "application/json",
+        }
+        return requests.post(f"{self.url}/v1/events/pinpoint", data=body, headers=headers, timeout=30)
+
+    def fault(self, **fault: Any) -> None:
+        requests.post(f"{self.sandbox}/sandbox/faults", json=fault, timeout=5).raise_for_status()
+
+    def mend(self) -> None:
+        requests.delete(f"{self.sandbox}/sandbox/faults", timeout=5).raise_for_status()
+
+    def journal(self) -> list[dict[str, str]]:
+        """A line per message that the Cloud API accepted."""
+        lines = requests.get(f"{self.sandbox}/sandbox/accepted", timeout=30).text.splitlines()
+        return [json.loads(line) for line in lines]
+
+    def report(self, message_id: str) -> dict[str, Any]:
+        answer = requests.get(
+            f"{self.url}/v1/messages/{message_id}", headers={"Authorization": f"Bearer {self.api_key}"}, timeout=5
+        )
+        report: dict[str, Any] = answer.json()
+        return report
+
+    def counts(self) -> Counter[str]:
+        """Messages by status."""
+        with self.engine.connect() as connection:
+            rows = connection.execute(text("SELECT status, count(*) AS number FROM messages GROUP BY status"))
+            return Counter({row.status: row.number for row in rows})
+
+    def _start(self, name: str, arguments: list[str], **more: str) -> None:
+        environment = {**os.environ, **self.settings, **more}
+        with (self._folder / f"{name}.log").open("ab") as log:
+            command = [sys.executable, *arguments]
+            self._processes[name] = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+
+    @staticmethod
+    def _answers(url: str) -> bool:
+        try:
+            return requests.get(url, timeout=1).status_code == 200
+        except requests.RequestException:
+            return False
+
+
+@contextmanager
+def running(database_url: str, folder: Path, **settings: str) -> Iterator[System]:
+    """A system that is not started yet; whatever was started in it is stopped at the end."""
+    system = System(database_url, folder, settings)
+    try:
+        yield system
+    finally:
+        system.close()
+
+
+def campaign(sample: Mapping[str, Any], number: int, size: int = 50) -> dict[str, Any]:
+    """An event of one more activity of the sample's campaign, with `size` recipients of its own."""
+    event = copy.deepcopy(dict(sample))
+    event["ActivityId"] = f"activity-{number}"
+    like = next(iter(sample["Endpoints"].values()))
+    event["Endpoints"] = {f"ep{number:03}{n:03}": {**like, "Address": f"+86139{number:04}{n:04}"} for n in range(size)}
+    return event

@@ -1,0 +1,82 @@
+"""What the documents say is what the code does."""
+
+import re
+import subprocess
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from service.cli import cli
+from service.config import Settings
+from service.message import MOVES, Status
+
+ROOT = Path(__file__).parent.parent
+_README = (ROOT / "README.md").read_text()
+
+
+def _rows(text: str, columns: int) -> list[list[str]]:
+    """The cells of every table row with so many columns, heads and rules left out."""
+    rows = [
+        [cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line.startswith("| ")
+    ]
+    return [row for row in rows if len(row) == columns and not row[0].startswith("---")]
+
+
+def settings_table() -> list[str]:
+    """The README's table as the code has it."""
+    lines = []
+    for field in Settings.model_fields.values():
+        if field.alias:
+            default = (
+                "–"
+                if field.default is None
+                else f"`{field.default:g}`"
+                if isinstance(field.default, float)
+                else f"`{field.default}`"
+            )
+            lines.append(f"| `{field.alias}` | {default} | {field.description} |")
+    return lines
+
+
+def test_the_readme_has_every_setting_as_it_is() -> None:
+    table = [line for line in _README.splitlines() if re.match(r"\| `[A-Z_]+` \|", line)]
+    assert table == settings_table()
+
+
+def test_each_move_is_drawn_once_and_by_a_function_that_exists() -> None:
+    drawn: dict[Status, set[Status]] = {status: set() for status in Status}
+    for origin, targets, by, _when in _rows((ROOT / "docs/states.md").read_text(), 4)[1:]:
+        drawn[Status(origin)] |= {Status(target) for target in targets.split(", ")}
+        if by != "–":
+            module, _, name = by.strip("`").partition(".")
+            assert callable(getattr(import_module(f"service.outbox.{module}"), name))
+    assert drawn == {status: set(targets) for status, targets in MOVES.items()}
+
+
+@pytest.mark.parametrize("command", sorted(cli.commands))
+def test_every_command_explains_itself(command: str) -> None:
+    result = CliRunner().invoke(cli, [command, "--help"])
+    assert result.exit_code == 0
+    assert len(result.output.splitlines()) > 4
+
+
+def test_the_commands_of_the_readme_exist() -> None:
+    named = set(re.findall(r"whatsapp-channel ([a-z]+)", _README))
+    assert named <= set(cli.commands)
+    targets = set(re.findall(r"make ([a-z]+)\b", _README)) & set(
+        re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M)
+    )
+    assert {"demo", "test", "setup"} <= targets
+
+
+def test_make_lists_its_commands() -> None:
+    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for target in ("setup", "demo", "test", "check", "bench"):
+        assert f"make {target} " in listed
+
+
+def test_no_lock_file_names_an_address() -> None:
+    for path in ROOT.glob("requirements*.txt"):
+        assert "://" not in path.read_text()
