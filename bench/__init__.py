@@ -1,0 +1,5 @@
+"""Timing, outside the tests: `python -m bench` prints each row with its goal and writes nothing.
+
+latency.py    from the 202 to the POST at the Cloud API, while nothing else is going on
+databases.py  an empty database of each kind
+"""

@@ -1,0 +1,50 @@
+"""From the 202 to the POST at the Cloud API, while nothing else is going on.
+
+One event with one recipient at a time, at uneven distance; the moment of the 202 is taken by the caller, the moment of the POST
+by the sandbox when it writes its journal, so the figure holds the request's way and the sandbox's judgement too.
+"""
+
+import json
+import random
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from statistics import quantiles
+
+from tests.running import campaign, running
+
+SAMPLE = Path(__file__).parent.parent / "tests/samples/pinpoint_campaign_article.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Seconds."""
+
+    count: int
+    p50: float
+    p99: float
+
+
+def measure(database_url: str, count: int = 300) -> Latency:
+    """Send `count` events and compare the two moments of each."""
+    sample = json.loads(SAMPLE.read_text())
+    answered: dict[str, float] = {}
+    pause = threading.Event()
+    with tempfile.TemporaryDirectory() as folder, running(database_url, Path(folder)) as system:
+        system.start_sandbox()
+        system.start_web()
+        system.start_dispatcher()
+        for number in range(count):
+            answer = system.post_event(campaign(sample, number, size=1))
+            answered[answer.json()["results"][0]["message_id"]] = time.time()
+            pause.wait(random.uniform(0.03, 0.08))  # noqa: S311 - uneven distance, not a secret
+        system.until(lambda: len(system.journal()) == count, "all messages to arrive")
+        arrived = {
+            line["callback_data"].partition(".")[0]: datetime.fromisoformat(line["at"]).timestamp()
+            for line in system.journal()
+        }
+    cuts = quantiles([max(0.0, arrived[one] - answered[one]) for one in answered], n=100)
+    return Latency(count, cuts[49], cuts[98])
