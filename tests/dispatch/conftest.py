@@ -74,6 +74,7 @@ class CloudApi(ThreadingHTTPServer):
     """Answers POSTs from a script; what is not scripted is accepted."""
 
     daemon_threads = True
+    request_queue_size = 128  # a round opens 51 connections at once
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -184,7 +185,7 @@ class Stage:
     ) -> None:
         self.store = store
         self.clock = clock
-        client = client or Client(cloud_api.url, "v25.0", answer_seconds=0.5)
+        client = client or Client(cloud_api.url, "v25.0", answer_seconds=3.0)
         parts = Clock(lambda: clock.time, lambda: clock.seconds)
         policy = Policy(MAX_TRIES, grace=timedelta(minutes=5))
 
