@@ -42,7 +42,8 @@ format: $(READY)  ## put the code into the house's form
 
 lock:  ## pin the requirements anew (needs uv)
 	$(UV) pyproject.toml --extra dev --output-file requirements-dev.txt
-	$(UV) pyproject.toml --constraints requirements-dev.txt --output-file requirements.txt
+	$(UV) pyproject.toml --extra local --constraints requirements-dev.txt --output-file requirements.txt
+	$(UV) pyproject.toml --extra dev --extra browser --constraints requirements-dev.txt --output-file requirements-browser.txt
 
 clean:  ## remove what the commands above have made
 	rm -rf $(VENV) var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

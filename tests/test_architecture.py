@@ -41,7 +41,7 @@ OWNERS = {
     "alembic": ("service/outbox/",),
     "psycopg": ("service/dispatch/wakeup.py",),
     "aiohttp": ("service/whatsapp/client.py", "service/dispatch/health.py", "sandbox/"),
-    "requests": ("service/cli/operate.py", "lambda_shim/forward.py", "sandbox/demo"),
+    "requests": ("service/cli/", "lambda_shim/forward.py", "sandbox/demo"),
     "boto3": ("service/secrets.py", "lambda_shim/forward.py"),
     "botocore": ("service/secrets.py", "lambda_shim/forward.py"),
     "prometheus_client": (
@@ -52,7 +52,10 @@ OWNERS = {
         "service/dispatch/health.py",
         "service/wiring.py",
         "service/cli/serve.py",
+        "service/cli/contract.py",
     ),
+    "rich": ("service/cli/",),
+    "jinja2": ("sandbox/phone/",),
     "mangum": ("lambda_shim/",),
 }
 
