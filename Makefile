@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 UV := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint bench format lock clean
+.PHONY: help setup demo test check lint bench docs format lock clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ check: lint test  ## what CI runs: lint, types, tests
 
 bench: $(READY)  ## timings of this machine, with their goals
 	$(BIN)/python -m bench
+
+docs: $(READY)  ## write docs/api.md anew from the OpenAPI document
+	$(BIN)/whatsapp-channel openapi --markdown > docs/api.md
 
 format: $(READY)  ## put the code into the house's form
 	$(BIN)/ruff format .

@@ -2,12 +2,14 @@
 
 serve.py     up, web, dispatcher, migrate
 operate.py   event, message, doctor, keys
+contract.py  openapi
 """
 
 import sys
 
 import click
 
+from service.cli.contract import openapi
 from service.cli.operate import doctor, event, keys, message
 from service.cli.serve import dispatcher, migrate, up, web
 from service.config import ConfigError
@@ -21,7 +23,7 @@ def cli() -> None:
     """A WhatsApp channel for campaign systems: events in, template messages out, every outcome kept."""
 
 
-for command in (up, web, dispatcher, migrate, event, message, doctor, keys):
+for command in (up, web, dispatcher, migrate, event, message, doctor, keys, openapi):
     cli.add_command(command)
 
 

@@ -6,7 +6,7 @@ from flask import Flask
 from prometheus_client import CollectorRegistry
 
 from service.outbox.report import Report
-from service.web import events, health, problems, reports, webhooks
+from service.web import docs, events, health, problems, reports, webhooks
 from service.web.auth import ApiKeys
 from service.web.events import Intake
 from service.web.webhooks import Notifications
@@ -36,4 +36,5 @@ def create_app(parts: Parts) -> Flask:
     app.register_blueprint(webhooks.blueprint(parts.notifications))
     app.register_blueprint(reports.blueprint(parts.report, parts.api_keys))
     app.register_blueprint(health.blueprint(parts.intake.outbox, parts.registry, parts.intake.now))
+    app.register_blueprint(docs.blueprint())
     return app

@@ -88,6 +88,11 @@ def _parse(n: int, entry: str) -> ApiKey:
     return ApiKey(match["name"], scopes, match["digest"])
 
 
+def api_key_entry(name: str, scopes: str, key: str) -> str:
+    """What API_KEYS holds of a key: its name, its scopes joined by `+`, and its hash."""
+    return f"{name}:{scopes}:{hashlib.sha256(key.encode()).hexdigest()}"
+
+
 def needs_scope(keys: ApiKeys, scope: str) -> Callable[[Callable[P, Response]], Callable[P, Response]]:
     """Let only callers in whose key has `scope`; the key is in `g.api_key` then."""
 

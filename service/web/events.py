@@ -23,8 +23,9 @@ from service.intake.rules import Rules
 from service.message import Event, Fault, ParsedEvent, Refusal, Rejection, printable
 from service.outbox.outbox import Outbox, Receipt, ReceiptConflict
 from service.web.auth import Signatures
-from service.web.openapi import SPEC, Answers, PinpointEvent, Problem
-from service.web.openapi import Receipt as ReceiptModel
+from service.web.contract import PinpointEvent, Problem
+from service.web.contract import Receipt as ReceiptModel
+from service.web.openapi import EVENTS, SPEC, Answers
 from service.web.problems import CONTENT_TYPE, problem, problem_text, unauthorised
 
 _RECEIPT = re.compile(r"evt_([0-9]{13})_.+")
@@ -55,11 +56,16 @@ def blueprint(intake: Intake) -> Blueprint:
             HTTP_202=ReceiptModel, HTTP_400=Problem, HTTP_401=None, HTTP_413=Problem, HTTP_422=Problem, HTTP_503=Problem
         ),
         security={"signature": []},
-        tags=["events"],
+        tags=[EVENTS],
         skip_validation=True,
+        operation_id="post_pinpoint_event",
     )
     def pinpoint_event() -> Response:
-        """Take a Pinpoint custom-channel event of a campaign or a journey."""
+        """Take a Pinpoint custom-channel event of a campaign or a journey.
+
+        Pinpoint puts up to 50 endpoints into one event. Each becomes a message, a duplicate or a rejection, and none spoils
+        the others. What is refused whole (400, 422) is kept and can be read as an event.
+        """
         body = request.get_data(cache=False)
         if not intake.signatures.are_genuine(body, dict(request.headers)):
             metrics.UNVERIFIED.labels("event").inc()

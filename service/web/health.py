@@ -1,17 +1,16 @@
 """What machines ask.
 
 `/healthz` the process answers · `/readyz` the store can be written, nothing else: a bad token must not stop accepting ·
-`/metrics` Prometheus, over all workers · `/openapi.json` the public contract.
+`/metrics` Prometheus, over all workers.
 """
 
 from collections.abc import Callable
 from datetime import datetime
 
-from flask import Blueprint, Response, current_app, jsonify
+from flask import Blueprint, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from service.outbox.outbox import Outbox
-from service.web.openapi import SPEC
 
 
 def blueprint(outbox: Outbox, registry: CollectorRegistry, now: Callable[[], datetime]) -> Blueprint:
@@ -30,10 +29,5 @@ def blueprint(outbox: Outbox, registry: CollectorRegistry, now: Callable[[], dat
     @routes.get("/metrics")
     def metrics() -> Response:
         return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
-
-    @routes.get("/openapi.json")
-    def openapi() -> Response:
-        SPEC.app = current_app
-        return jsonify(SPEC.spec)
 
     return routes

@@ -16,7 +16,8 @@ from service.intake.address import mask
 from service.message import Priority, Status
 from service.outbox.report import EventFacts, Facts, MessageFacts, Report
 from service.web.auth import ApiKeys, needs_scope
-from service.web.openapi import SPEC, Answers, EventReport, MessageReport, Problem
+from service.web.contract import EventReport, MessageReport, Problem
+from service.web.openapi import REPORTS, SPEC, Answers
 from service.web.problems import problem
 from service.whatsapp.errors import verdict_on
 
@@ -45,12 +46,17 @@ def blueprint(report: Report, keys: ApiKeys) -> Blueprint:
     @SPEC.validate(
         resp=Answers(HTTP_200=MessageReport, HTTP_401=None, HTTP_403=Problem, HTTP_404=Problem, HTTP_503=Problem),
         security={"api_key": []},
-        tags=["reports"],
+        tags=[REPORTS],
         skip_validation=True,
+        operation_id="get_message",
+        path_parameter_descriptions={"message_id": "from the answer to its event"},
     )
     @needs_scope(keys, "read")
     def message(message_id: str) -> Response:
-        """Tell what became of one message."""
+        """Tell what became of one message.
+
+        Its attempts with Meta's statuses and, where it failed, why and what to do. Scope `read`.
+        """
         facts = report.message(message_id) if _ID.fullmatch(message_id) else None
         if facts is None:
             return problem(404, "No such message", "No message has this id; ids are in the answer to its event.")
@@ -60,12 +66,17 @@ def blueprint(report: Report, keys: ApiKeys) -> Blueprint:
     @SPEC.validate(
         resp=Answers(HTTP_200=EventReport, HTTP_401=None, HTTP_403=Problem, HTTP_404=Problem, HTTP_503=Problem),
         security={"api_key": []},
-        tags=["reports"],
+        tags=[REPORTS],
         skip_validation=True,
+        operation_id="get_event",
+        path_parameter_descriptions={"event_id": "from its answer"},
     )
     @needs_scope(keys, "read")
     def event(event_id: str) -> Response:
-        """Tell what became of one event."""
+        """Tell what became of one event.
+
+        Its messages counted by status, failures by code, rejections by name; or why it was refused. Scope `read`.
+        """
         facts = report.event(event_id) if _ID.fullmatch(event_id) else None
         if facts is None:
             return problem(404, "No such event", "No event has this id; ids are in the answer to the event.")

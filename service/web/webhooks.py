@@ -17,7 +17,8 @@ from flask import Blueprint, Response, request
 from service import metrics
 from service.outbox.outbox import Outbox
 from service.secrets import Credentials, SecretProblem, Source
-from service.web.openapi import SPEC, Answers, Challenge, Problem
+from service.web.contract import Challenge, Problem
+from service.web.openapi import SPEC, WEBHOOKS, Answers
 from service.web.problems import problem, unauthorised
 from service.whatsapp.webhook import is_genuine, parse_notification
 
@@ -43,10 +44,17 @@ def blueprint(notifications: Notifications) -> Blueprint:
 
     @routes.get("/webhooks/whatsapp")
     @SPEC.validate(
-        query=Challenge, resp=Answers(HTTP_200=None, HTTP_403=Problem), tags=["webhooks"], skip_validation=True
+        query=Challenge,
+        resp=Answers(HTTP_200=None, HTTP_403=Problem),
+        tags=[WEBHOOKS],
+        skip_validation=True,
+        operation_id="verify_webhook",
     )
     def subscribe() -> Response:
-        """Answer Meta's challenge."""
+        """Answer Meta's challenge.
+
+        200 with `hub.challenge` where `hub.verify_token` is ours.
+        """
         fits = secrets.verify(request.args.get("hub.verify_token", ""))
         if request.args.get("hub.mode") != "subscribe" or not fits:
             metrics.UNVERIFIED.labels("subscription").inc()
@@ -57,11 +65,15 @@ def blueprint(notifications: Notifications) -> Blueprint:
     @SPEC.validate(
         resp=Answers(HTTP_200=None, HTTP_400=Problem, HTTP_401=None, HTTP_413=Problem, HTTP_503=Problem),
         security={"meta_signature": []},
-        tags=["webhooks"],
+        tags=[WEBHOOKS],
         skip_validation=True,
+        operation_id="notify",
     )
     def notify() -> Response:
-        """Take a notification from Meta."""
+        """Take a notification from Meta.
+
+        200 follows the commit of every status in it. Anything else makes Meta send the same again, for up to seven days.
+        """
         body = request.get_data(cache=False)
         if not secrets.signed(body, request.headers.get("X-Hub-Signature-256")):
             metrics.UNVERIFIED.labels("notification").inc()
