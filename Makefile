@@ -2,26 +2,31 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
 READY := $(VENV)/.ready
+BROWSER := $(VENV)/.browser
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+PINNED := $(PIP) --require-hashes --only-binary :all:
 UV := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+SAMPLES := tests/samples/pinpoint_campaign_article.json tests/samples/pinpoint_campaign_fifty.json
+
+TOO_OLD := Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ...
+NO_VENV := $(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv
+NO_PACKAGES := The packages could not be installed; pip says why above: is the package index reachable, is the disk full? Then run make again.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint bench docs format lock clean
+.PHONY: help setup run demo test check lint bench browser-test readme-test docs format lock clean
 
 help:  ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(READY)  ## virtual environment in .venv with the pinned requirements
+run: $(INSTALLED)  ## everything on this machine, with two sample campaigns to watch; Ctrl-C stops it
+	@DATABASE_URL=sqlite:///var/run.db $(BIN)/whatsapp-channel up --fresh $(SAMPLES:%=--send %)
 
-$(READY): requirements-dev.txt pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ...")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-dev.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	touch $(READY)
-
-demo: $(READY)  ## send two sample campaigns through shim, service and sandbox; exit 0 when every outcome is the expected one
+demo: $(INSTALLED)  ## the same without a person: exit 0 when every outcome is the expected one
 	$(BIN)/python -m sandbox.demo
+
+setup: $(READY)  ## virtual environment in .venv with everything but a browser
 
 test: $(READY)  ## the tests, on SQLite and PostgreSQL
 	$(BIN)/pytest
@@ -31,7 +36,13 @@ lint: $(READY)  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-check: lint test  ## what CI runs: lint, types, tests
+check: lint test  ## lint, types, tests
+
+browser-test: $(BROWSER)  ## the pages in Chromium (on Debian: apt-get install chromium)
+	$(BIN)/pytest -m browser tests/browser
+
+readme-test: $(READY)  ## type every command of the README in a fresh clone
+	$(BIN)/pytest -m readme tests/test_readme.py
 
 bench: $(READY)  ## timings of this machine, with their goals
 	$(BIN)/python -m bench
@@ -50,3 +61,22 @@ lock:  ## pin the requirements anew (needs uv)
 
 clean:  ## remove what the commands above have made
 	rm -rf $(VENV) var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo '$(TOO_OLD)' >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo '$(NO_VENV)' >&2; exit 1; }
+
+$(INSTALLED): requirements.txt pyproject.toml | $(BIN)/pip
+	@echo 'Installing what it needs into $(VENV); this takes about a minute, once.'
+	@{ $(PINNED) -r requirements.txt && $(PIP) --no-deps --no-build-isolation --editable .; } \
+		|| { echo '$(NO_PACKAGES)' >&2; exit 1; }
+	@touch $@
+
+$(READY): requirements-dev.txt $(INSTALLED)
+	@echo 'Installing what the tests need into $(VENV).'
+	@$(PINNED) -r requirements-dev.txt || { echo '$(NO_PACKAGES)' >&2; exit 1; }
+	@touch $@
+
+$(BROWSER): requirements-browser.txt $(READY)
+	@$(PINNED) -r requirements-browser.txt || { echo '$(NO_PACKAGES)' >&2; exit 1; }
+	@touch $@

@@ -66,7 +66,7 @@ class PinpointEvent:
         finally:
             self._log(response["status"], Counter(facts["status"] for facts in results.values()))
         return {
-            recipient: {"EventAttributes": {f"whatsapp_{name}": fact[:128] for name, fact in facts.items()}}
+            recipient: {"EventAttributes": {f"whatsapp_{name}": _fit(fact) for name, fact in facts.items()}}
             for recipient, facts in results.items()
         }
 
@@ -83,6 +83,10 @@ class PinpointEvent:
             rejected=counts["rejected"],
             duration_ms=round((time.monotonic() - self.started) * 1000),
         )
+
+
+def _fit(fact: str) -> str:
+    return fact if len(fact) <= 128 else f"{fact[:127]}…"
 
 
 def log_invocation(**facts: str | int) -> None:

@@ -77,7 +77,7 @@ def main() -> int:
 @contextmanager
 def _running() -> Iterator[Channel]:
     """`whatsapp-channel up` in a process of its own, until the end of the context."""
-    web, dispatcher, sandbox = _free_ports(3)
+    web, dispatcher, sandbox, lambda_host = _free_ports(4)
     api_key = f"wck_{secrets.token_urlsafe(24)}"
     channel = Channel(
         service=f"http://127.0.0.1:{web}",
@@ -93,7 +93,8 @@ def _running() -> Iterator[Channel]:
         "SIGNING_KEYS": channel.signing_key,
         "API_KEYS": f"demo:read:{hashlib.sha256(api_key.encode()).hexdigest()}",
     }
-    command = [sys.executable, "-m", "service.cli", "up", "--sandbox-port", str(sandbox)]
+    places = ["--sandbox-port", str(sandbox), "--lambda-port", str(lambda_host)]
+    command = [sys.executable, "-m", "service", "up", *places]
     with (VAR / "demo.log").open("w") as log, subprocess.Popen(command, env=environment, stdout=log, stderr=log) as up:  # noqa: S603
         try:
             _wait_until_ready(up, f"{channel.service}/readyz", f"http://127.0.0.1:{dispatcher}/healthz")

@@ -81,7 +81,7 @@ class System:
         until(holds, what, seconds)
 
     def start_web(self) -> None:
-        self._start("web", ["-m", "service.cli", "web"])
+        self._start("web", ["-m", "service", "web"])
         self.until(lambda: self._answers(f"{self.url}/readyz"), "the web service to be ready")
 
     def start_sandbox(self, *options: str) -> None:
@@ -92,7 +92,7 @@ class System:
 
     def start_dispatcher(self, name: str = "dispatcher") -> None:
         port = free_port()
-        self._start(name, ["-m", "service.cli", "dispatcher"], DISPATCHER_PORT=str(port))
+        self._start(name, ["-m", "service", "dispatcher"], DISPATCHER_PORT=str(port))
         self.until(lambda: self._answers(f"http://127.0.0.1:{port}/healthz"), f"{name} to be alive")
 
     def kill(self, name: str) -> None:

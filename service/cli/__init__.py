@@ -1,6 +1,7 @@
 """The command `whatsapp-channel`: one group, a module per kind of command.
 
-serve.py     up, web, dispatcher, migrate
+serve.py     web, dispatcher, migrate
+up.py        up, with processes.py (the pieces), follow.py (a campaign to watch), signpost.py (where to look)
 operate.py   event, message, doctor, keys
 contract.py  openapi
 """
@@ -11,7 +12,8 @@ import click
 
 from service.cli.contract import openapi
 from service.cli.operate import doctor, event, keys, message
-from service.cli.serve import dispatcher, migrate, up, web
+from service.cli.serve import dispatcher, migrate, web
+from service.cli.up import up
 from service.config import ConfigError
 from service.outbox.database import StoreUnavailable
 from service.secrets import SecretProblem
@@ -36,4 +38,8 @@ def main() -> None:
         sys.exit(1)
     except StoreUnavailable as error:
         click.echo(f"the database cannot be used ({error}); check DATABASE_URL and that it runs", err=True)
+        sys.exit(1)
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        click.echo(f"the system refuses: {error.strerror or error}{where}; mend that and try again", err=True)
         sys.exit(1)

@@ -14,12 +14,11 @@ import requests
 from standardwebhooks import Webhook
 
 from service import wiring
-from service.cli.serve import api_key_entry
 from service.config import ConfigError, Settings, environment
 from service.outbox import migrations
 from service.outbox.database import StoreUnavailable
 from service.secrets import Credentials, SecretProblem, Source
-from service.web.auth import SCOPES, ApiKeys, BadKeys, Signatures
+from service.web.auth import SCOPES, ApiKeys, BadKeys, Signatures, api_key_entry
 from service.web.reports import message_report
 
 _TIMEOUT = (2, 30)

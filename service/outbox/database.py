@@ -67,6 +67,15 @@ def _open_sqlite(url: str, path: str | None) -> Engine:
     return engine
 
 
+def discard_sqlite(url: str) -> None:
+    """Remove the SQLite database of this URL, if there is one; raise ValueError for a database of another kind."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        raise ValueError("only a SQLite database can be thrown away; empty this one yourself")
+    for ending in ("", "-wal", "-shm"):
+        Path(f"{parsed.database}{ending}").unlink(missing_ok=True)
+
+
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Connection]:
     """Commit at the end, or nothing at all. Raise StoreUnavailable where the database is the reason."""

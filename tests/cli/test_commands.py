@@ -25,7 +25,7 @@ GOOD = {
 def _run(*arguments: str, folder: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
     clean = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     environment = {**clean, "DATABASE_URL": f"sqlite:///{folder}/channel.db", **settings}
-    command = [sys.executable, "-m", "service.cli", *arguments]
+    command = [sys.executable, "-m", "service", *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -88,7 +88,7 @@ def test_a_taken_port_is_said_and_nothing_is_started(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         result = _run("up", folder=tmp_path, PORT=str(taken.getsockname()[1]))
     assert result.returncode == 1
-    assert re.match(r"port \d+ is taken", result.stderr)
+    assert re.match(r"port \d+ is taken .*; stop what listens there, or choose another with PORT", result.stderr)
 
 
 def test_a_new_key_is_shown_once_and_kept_as_a_hash(tmp_path: Path) -> None:
