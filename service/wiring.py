@@ -133,9 +133,12 @@ def _only(numbers: Mapping[str, NumberSettings]) -> str | None:
     return next(iter(numbers)) if len(numbers) == 1 else None
 
 
-def build_web_app(settings: Settings, registry: CollectorRegistry | None = None) -> Flask:
-    """The Flask app; raise ConfigError where keys cannot be used."""
-    store = open_store(settings)
+def build_web_app(settings: Settings, registry: CollectorRegistry | None = None, store: Store | None = None) -> Flask:
+    """The Flask app; raise ConfigError where keys cannot be used.
+
+    A store that is given remains the caller's to close. One opened here lasts as long as the process.
+    """
+    store = store or open_store(settings)
     try:
         signatures = Signatures(key_entries(settings, settings.signing_keys))
         api_keys = ApiKeys(key_entries(settings, settings.api_keys))

@@ -11,8 +11,7 @@ from prometheus_client import REGISTRY, CollectorRegistry
 
 from service.config import ConfigError, Settings
 from service.outbox import migrations
-from service.outbox.database import open_engine
-from service.wiring import build_web_app
+from service.wiring import build_web_app, open_store
 from tests.web.serving import NUMBER, READER, SIGNING_KEY, Service, api_key, campaign, faults, person, statuses, told
 
 
@@ -169,22 +168,21 @@ def test_what_the_service_answers_is_what_the_contract_says(service: Service, do
 
 
 @pytest.fixture
-def built(tmp_path: Path) -> Flask:
+def built(tmp_path: Path) -> Iterator[Flask]:
     """The app as gunicorn gets it, from settings."""
-    url = f"sqlite:///{tmp_path}/channel.db"
-    engine = open_engine(url)
-    migrations.migrate(engine)
-    engine.dispose()
     settings = Settings.from_environment(
         {
-            "DATABASE_URL": url,
+            "DATABASE_URL": f"sqlite:///{tmp_path}/channel.db",
             "FB_BUSINESS_PHONE_ID": NUMBER,
             "FB_APP_TOKEN": "t",
             "SIGNING_KEYS": SIGNING_KEY,
             "API_KEYS": api_key("reader", "read", READER),
         }
     )
-    return build_web_app(settings, CollectorRegistry())
+    store = open_store(settings)
+    migrations.migrate(store.engine)
+    yield build_web_app(settings, CollectorRegistry(), store)
+    store.engine.dispose()
 
 
 def test_the_app_of_the_settings_takes_an_event_and_reports_on_it(built: Flask) -> None:
