@@ -14,9 +14,15 @@ The path of one POST /v25.0/<phone_number_id>/messages, file by file:
     catalogue.py      the templates of the account; templates.json is what it starts with
     errors.py         Meta's codes and the shape of its error bodies                        pure
     compact.py        JSON as Meta writes it                                                pure
-    journal.py        what was accepted, written before the answer
+    journal.py        what was accepted, written before the answer; what people sent back
     notifications.py  the status notifications of an accepted message, and their JSON       pure
     webhook.py        posts them signed, in batches, again until they are taken
+
+The other way, `phone/` shows the chats of the people written to; what they type or tap there is an inbound message
+(inbound.py, pure), which the webhook is told of like everything else.
+
+lambda_host/ is another stand-in, for AWS Lambda: it runs the shim under AWS's own runtime client (`python -m
+sandbox.lambda_host`). demo.py sends the sample campaigns through all of it and judges the outcomes.
 
 Around it: state.py holds the one object all of this belongs to, switchboard.py the faults that are switched on,
 fault_json.py reads faults from JSON, control_routes.py is `/sandbox/…` for tests and people, app.py lists the routes

@@ -30,6 +30,10 @@ Example, with a message sent by hand:
       "template": {"name": "ordertimeoutnotification", "language": {"code": "en_US"}, "components": [
         {"type": "body", "parameters": [{"type": "text", "text": "Ada"}, {"type": "text", "text": "T Shirt"}]}]}}'
 \b
+The chat it arrived in, and an answer to it; /phone/ lists all chats:
+  http://127.0.0.1:8090/phone/8613800138000
+  curl http://127.0.0.1:8090/phone/8613800138000 -d '{"text": "STOP"}'
+\b
 Three throttled answers, then back to normal:
   curl http://127.0.0.1:8090/sandbox/faults -d '{"kind": "error", "code": 130429, "next": 3}'
 """

@@ -16,6 +16,7 @@ from sandbox import control_routes, graph_routes
 from sandbox.catalogue import Catalogue, default_templates
 from sandbox.graph_routes import SANDBOX
 from sandbox.journal import Journal
+from sandbox.phone import routes as phone_routes
 from sandbox.state import Sandbox, Settings
 from sandbox.switchboard import Switchboard
 from sandbox.webhook import Webhook
@@ -77,9 +78,15 @@ async def _sandbox(
     """Everything a sandbox is made of; `stack` takes it apart again."""
     switchboard = Switchboard(asyncio.get_running_loop().time)
     session = await stack.enter_async_context(aiohttp.ClientSession())
-    webhook = Webhook(settings.webhook_url, settings.app_secret, session, switchboard.webhook_held_until)
-    stack.push_async_callback(_cancel, asyncio.create_task(webhook.run()))
     journal = Journal(stack.enter_context(_open_journal(settings)))
+    webhook = Webhook(
+        settings.webhook_url,
+        settings.app_secret,
+        session,
+        switchboard.webhook_held_until,
+        mark_taken=journal.inbox.mark_taken,
+    )
+    stack.push_async_callback(_cancel, asyncio.create_task(webhook.run()))
     return Sandbox(
         settings,
         catalogue=Catalogue(default_templates()),
@@ -99,6 +106,7 @@ def _application(sandbox: Sandbox) -> web.Application:
     app[SANDBOX] = sandbox
     app.add_routes(ROUTES)
     app.add_subapp("/sandbox", control)
+    app.add_subapp("/phone", phone_routes.application(sandbox))
     return app
 
 

@@ -142,4 +142,5 @@ def _text(body: object, key: str) -> str:
 
 
 def _answer(body: object, status: int = 200) -> web.Response:
-    return web.json_response(body, status=status)
+    """With an end of line, for those who look at it in a terminal."""
+    return web.json_response(text=json.dumps(body) + "\n", status=status)

@@ -1,17 +1,22 @@
-"""What was accepted: one line per message, written before the answer, and the bodies of the latest messages.
+"""What was accepted: one line per message, written before the answer, and the latest messages as they came.
 
-The lines are the evidence of tests that kill the sender: a message without a line was never accepted.
+The lines are the evidence of tests that kill the sender: a message without a line was never accepted. What people sent
+back is kept beside it, in the inbox, for as long as this process runs.
 """
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO
 
 from sandbox.cloud_api import Message
 from sandbox.compact import compact
+from sandbox.faults import Course
+from sandbox.inbound import Inbound
+from sandbox.templates import Template
 
-KEPT_BODIES = 10_000
+KEPT = 10_000  # messages, and as many that people sent back
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,24 +41,73 @@ class Accepted:
         return compact(facts)
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An accepted message with all that a phone needs to show it, unread until somebody looks.
+
+    `template` is the one it was sent with, whatever became of it since.
+    """
+
+    accepted: Accepted
+    body: bytes
+    template: Template
+    course: Course
+
+
+class Inbox:
+    """What people sent to the business, oldest first, and which of it the webhook has taken."""
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self._kept = kept
+        self._inbound: dict[str, Inbound] = {}
+        self._taken: set[str] = set()
+
+    def add(self, inbound: Inbound) -> None:
+        """Keep one more; the oldest goes when there are too many."""
+        self._inbound[inbound.wamid] = inbound
+        if len(self._inbound) > self._kept:
+            oldest = next(iter(self._inbound))
+            del self._inbound[oldest]
+            self._taken.discard(oldest)
+
+    def mark_taken(self, inbound: Inbound) -> None:
+        """The webhook has answered it with 200."""
+        if inbound.wamid in self._inbound:
+            self._taken.add(inbound.wamid)
+
+    def is_taken(self, inbound: Inbound) -> bool:
+        """Whether the webhook has answered it with 200."""
+        return inbound.wamid in self._taken
+
+    def all(self) -> Iterable[Inbound]:
+        """Every message that is kept."""
+        return self._inbound.values()
+
+    def clear(self) -> None:
+        """Forget them."""
+        self._inbound.clear()
+        self._taken.clear()
+
+
 class Journal:
     """Every line in memory and, when given, in a file opened unbuffered for appending."""
 
-    def __init__(self, file: BinaryIO | None = None, kept_bodies: int = KEPT_BODIES) -> None:
+    def __init__(self, file: BinaryIO | None = None, kept: int = KEPT) -> None:
+        self.inbox = Inbox(kept)
         self._file = file
         self._lines: list[bytes] = []
-        self._bodies: deque[tuple[str, bytes]] = deque(maxlen=kept_bodies)
+        self._latest: deque[Kept] = deque(maxlen=kept)
 
     def __len__(self) -> int:
         return len(self._lines)
 
-    def add(self, accepted: Accepted, body: bytes) -> None:
-        """Write its line, and keep the body exactly as it arrived."""
-        line = accepted.line()
+    def add(self, kept: Kept) -> None:
+        """Write its line, and keep it with the body exactly as it arrived."""
+        line = kept.accepted.line()
         if self._file is not None:
             self._file.write(line + b"\n")
         self._lines.append(line)
-        self._bodies.append((accepted.message.to, body))
+        self._latest.append(kept)
 
     def as_ndjson(self) -> bytes:
         """Every line, oldest first."""
@@ -63,11 +117,17 @@ class Journal:
         """The same as one JSON array."""
         return b"[" + b",".join(self._lines) + b"]"
 
+    def latest(self) -> Iterable[Kept]:
+        """The messages that are kept, oldest first."""
+        return self._latest
+
     def bodies(self, to: str | None) -> bytes:
         """The kept bodies as a JSON array, oldest first; of one recipient, or of all when None."""
-        return b"[" + b",".join(body for person, body in self._bodies if to in {None, person}) + b"]"
+        kept = (one.body for one in self._latest if to in {None, one.accepted.message.to})
+        return b"[" + b",".join(kept) + b"]"
 
     def clear(self) -> None:
-        """Forget lines and bodies. What was appended to the file stays there."""
+        """Forget lines, messages and the inbox. What was appended to the file stays there."""
         self._lines.clear()
-        self._bodies.clear()
+        self._latest.clear()
+        self.inbox.clear()

@@ -1,21 +1,22 @@
 """The status notifications of an accepted message, and the JSON Meta posts them in. Pure.
 
-`plan` takes an accepted message and hands on its updates, each with the seconds until it is due. `build` takes the
-updates that are due, of whatever messages and numbers, and hands on the bytes of one notification.
+`plan` takes an accepted message and hands on its updates, each with the seconds until it is due. `build` takes what is
+due to be told, updates of whatever messages and numbers and what people sent, and hands on the bytes of one notification.
 
-Source: Meta's webhook reference (`statuses`), read in November 2026.
+Source: Meta's webhook reference (`statuses`, `messages`), read in November 2026.
 """
 
 import hashlib
 import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from sandbox.cloud_api import DISPLAY_PHONE_NUMBER
 from sandbox.compact import compact
 from sandbox.errors import title_of
 from sandbox.faults import Course, Fails, Silent
+from sandbox.inbound import Inbound
 from sandbox.journal import Accepted
 
 WABA_ID = "102290129340398"
@@ -40,6 +41,9 @@ class Update:
     failure: Fails | None = None
 
 
+News: TypeAlias = Update | Inbound
+
+
 def plan(accepted: Accepted, delays: Delays, course: Course) -> list[tuple[float, Update]]:
     """Its updates with the seconds until each is due. Lateness delays the telling, not what is told."""
     late = course.lateness.seconds if course.lateness else 0.0
@@ -53,22 +57,20 @@ def plan(accepted: Accepted, delays: Delays, course: Course) -> list[tuple[float
     return [(delay + late, Update(accepted, status, int(since + delay), failure)) for status, delay in steps]
 
 
-def build(updates: Iterable[Update]) -> bytes:
-    """The body of one notification. Meta escapes what is not ASCII, and signs it so."""
+def build(told: Iterable[News]) -> bytes:
+    """The body of one notification. Meta escapes what is not ASCII, and signs it so.
+
+    The statuses of a number share a change; each message of a person has one of its own.
+    """
     by_number: dict[str, list[dict[str, Any]]] = {}
-    for update in updates:
-        by_number.setdefault(update.accepted.phone_number_id, []).append(_status(update))
-    changes = [
-        {
-            "field": "messages",
-            "value": {
-                "messaging_product": "whatsapp",
-                "metadata": {"display_phone_number": DISPLAY_PHONE_NUMBER, "phone_number_id": phone_number_id},
-                "statuses": statuses,
-            },
-        }
-        for phone_number_id, statuses in by_number.items()
-    ]
+    changes = []
+    for news in told:
+        if isinstance(news, Inbound):
+            content = {"contacts": [news.contact()], "messages": [news.as_json()]}
+            changes.append(_change(news.draft.phone_number_id, content))
+        else:
+            by_number.setdefault(news.accepted.phone_number_id, []).append(_status(news))
+    changes += [_change(number, {"statuses": statuses}) for number, statuses in by_number.items()]
     notification = {"object": "whatsapp_business_account", "entry": [{"id": WABA_ID, "changes": changes}]}
     return compact(notification)
 
@@ -76,6 +78,11 @@ def build(updates: Iterable[Update]) -> bytes:
 def signature(body: bytes, app_secret: str) -> str:
     """The value of X-Hub-Signature-256 for exactly these bytes."""
     return "sha256=" + hmac.new(app_secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def _change(phone_number_id: str, content: dict[str, Any]) -> dict[str, Any]:
+    metadata = {"display_phone_number": DISPLAY_PHONE_NUMBER, "phone_number_id": phone_number_id}
+    return {"field": "messages", "value": {"messaging_product": "whatsapp", "metadata": metadata, **content}}
 
 
 def _status(update: Update) -> dict[str, Any]:

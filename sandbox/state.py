@@ -1,6 +1,7 @@
 """The one object that everything in a running sandbox belongs to, and the settings it starts with.
 
-Call ──► Sandbox.course_for ──► Sandbox.answer ──► the journal, then the webhook's waiting updates ──► Reply
+Call  ──► Sandbox.course_for ──► Sandbox.answer ──► the journal, then the webhook's waiting updates ──► Reply
+Draft ──► Sandbox.send_back ──► the journal's inbox, then the webhook ──► Inbound
 """
 
 import asyncio
@@ -16,9 +17,11 @@ from sandbox.catalogue import Catalogue
 from sandbox.cloud_api import acceptance, judge, who_gets
 from sandbox.errors import REFUSED_TOKEN, GraphError
 from sandbox.faults import Course, Held, NoWamid
-from sandbox.journal import Accepted, Journal
+from sandbox.inbound import Draft, Inbound
+from sandbox.journal import Accepted, Journal, Kept
 from sandbox.notifications import Delays, plan
 from sandbox.switchboard import Switchboard
+from sandbox.templates import Template
 from sandbox.webhook import Webhook
 
 
@@ -80,8 +83,8 @@ class Sandbox:
         self.journal = journal
         self.switchboard = switchboard
         self.webhook = webhook
+        self.now = now
         self.stopping = asyncio.Event()
-        self._now = now
         self._rng = rng
 
     def is_authorised(self, authorization: str) -> bool:
@@ -99,14 +102,23 @@ class Sandbox:
         message = judge(call.body, self.catalogue)
         if isinstance(message, GraphError):
             return self.refusal(message)
-        accepted = Accepted(message, call.phone_number_id, self._new_wamid(), self._now())
-        self.journal.add(accepted, call.raw)
+        template = self.catalogue.find(message.template, message.language)
+        assert isinstance(template, Template), "the message was judged by it"
+        accepted = Accepted(message, call.phone_number_id, self._new_wamid(), self.now())
+        self.journal.add(Kept(accepted, call.raw, template, course))
         self.webhook.add(plan(accepted, self.settings.delays, course))
         status = "held_for_quality_assessment" if isinstance(course.answer, Held) else "accepted"
         body = acceptance(message, accepted.wamid, status)
         if isinstance(course.answer, NoWamid):
             del body["messages"]
         return Reply(200, body)
+
+    def send_back(self, draft: Draft) -> Inbound:
+        """What a person sends to the business: it is in the inbox, and waits for the webhook, when this returns."""
+        inbound = Inbound(draft, self._new_wamid(), self.now())
+        self.journal.inbox.add(inbound)
+        self.webhook.add([(0.0, inbound)])
+        return inbound
 
     def refusal(self, error: GraphError) -> Reply:
         """Meta's error body under an fbtrace_id of its own."""

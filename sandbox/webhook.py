@@ -1,20 +1,22 @@
-"""Posts status notifications to the webhook: signed, in batches, again and again until they are taken.
+"""Posts notifications to the webhook: signed, in batches, again and again until they are taken.
 
     plan ──► waiting (by due time) ──every 20 ms──► batch ≤ 1,000 ──► POST ──200──► done
                                                       ▲                │ anything else
                                                       └── 0.2 s … 5 s ─┘
 
-As Meta does, an answer other than 200 gets the same bytes again later, while other batches go on.
+As Meta does, an answer other than 200 gets the same bytes again later, while other batches go on. What waits are the
+status updates of messages and what people sent to the business; of the latter it says when each was taken.
 """
 
 import asyncio
 import heapq
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import aiohttp
 
-from sandbox.notifications import Update, build, signature
+from sandbox.inbound import Inbound
+from sandbox.notifications import News, build, signature
 
 TICK = 0.02  # seconds in which due updates gather into a batch
 BATCH = 1000  # updates in one notification; Meta's limit
@@ -32,10 +34,16 @@ class Webhook:
     """The updates that wait, and the POSTs that carry them.
 
     `url` may be replaced while it runs. `held_until` says until which moment of the loop's clock nothing may be posted.
+    `mark_taken` is called once with each message of a person, when the POST it was in has been answered with 200.
     """
 
     def __init__(
-        self, url: str, app_secret: str, session: aiohttp.ClientSession, held_until: Callable[[], float]
+        self,
+        url: str,
+        app_secret: str,
+        session: aiohttp.ClientSession,
+        held_until: Callable[[], float],
+        mark_taken: Callable[[Inbound], None],
     ) -> None:
         self.url = url
         self.delivered = 0  # updates the webhook has answered with 200
@@ -43,7 +51,8 @@ class Webhook:
         self._app_secret = app_secret
         self._session = session
         self._held_until = held_until
-        self._waiting: list[tuple[float, int, Update]] = []
+        self._mark_taken = mark_taken
+        self._waiting: list[tuple[float, int, News]] = []
         self._order = itertools.count()
         self._woken = asyncio.Event()
         self._slots = asyncio.Semaphore(AT_ONCE)
@@ -54,11 +63,11 @@ class Webhook:
         """Updates that have not been in a POST yet."""
         return len(self._waiting)
 
-    def add(self, updates: list[tuple[float, Update]]) -> None:
-        """Have each update delivered in so many seconds."""
+    def add(self, planned: Iterable[tuple[float, News]]) -> None:
+        """Have each delivered in so many seconds."""
         now = self._clock()
-        for delay, update in updates:
-            heapq.heappush(self._waiting, (now + delay, next(self._order), update))
+        for delay, news in planned:
+            heapq.heappush(self._waiting, (now + delay, next(self._order), news))
         self._woken.set()
 
     async def run(self) -> None:
@@ -82,14 +91,14 @@ class Webhook:
     def _is_held(self) -> bool:
         return self._held_until() > self._clock()
 
-    def _take_due(self) -> list[Update]:
-        batch: list[Update] = []
+    def _take_due(self) -> list[News]:
+        batch: list[News] = []
         now = self._clock()
         while self._waiting and self._waiting[0][0] <= now and len(batch) < BATCH:
             batch.append(heapq.heappop(self._waiting)[2])
         return batch
 
-    async def _deliver(self, batch: list[Update]) -> None:
+    async def _deliver(self, batch: list[News]) -> None:
         """Post one batch until it is taken. It holds its slot only while it is being posted."""
         body = build(batch)
         for redelivery in itertools.count(1):
@@ -98,13 +107,19 @@ class Webhook:
             finally:
                 self._slots.release()
             if is_taken:
-                self.delivered += len(batch)
+                self._count_taken(batch)
                 return
             self.refused += 1
             await asyncio.sleep(pause_before(redelivery))
             while self._is_held():  # noqa: ASYNC110 - it ends at a moment of the clock, which a fault may move
                 await asyncio.sleep(TICK)
             await self._slots.acquire()
+
+    def _count_taken(self, batch: list[News]) -> None:
+        self.delivered += len(batch)
+        for news in batch:
+            if isinstance(news, Inbound):
+                self._mark_taken(news)
 
     async def _post(self, body: bytes) -> bool:
         headers = {"Content-Type": "application/json", "X-Hub-Signature-256": signature(body, self._app_secret)}
