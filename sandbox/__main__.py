@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from sandbox.app import serve
+from sandbox.fault_json import KINDS
 from sandbox.notifications import Delays
 from sandbox.state import Settings
 
@@ -20,22 +21,26 @@ SECONDS = click.FloatRange(min=0)
 FILE = click.Path(dir_okay=False, path_type=Path)
 READABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
-EXAMPLE = """
+EXAMPLE = f"""
 \b
 Example, with a message sent by hand:
   python -m sandbox --journal accepted.ndjson &
   curl http://127.0.0.1:8090/v25.0/106540352242922/messages \\
-    -H 'Authorization: Bearer sandbox-token' -H 'Content-Type: application/json' -d '{
+    -H 'Authorization: Bearer sandbox-token' -H 'Content-Type: application/json' -d '{{
       "messaging_product": "whatsapp", "to": "+8613800138000", "type": "template",
-      "template": {"name": "ordertimeoutnotification", "language": {"code": "en_US"}, "components": [
-        {"type": "body", "parameters": [{"type": "text", "text": "Ada"}, {"type": "text", "text": "T Shirt"}]}]}}'
+      "template": {{"name": "ordertimeoutnotification", "language": {{"code": "en_US"}}, "components": [
+        {{"type": "body", "parameters": [{{"type": "text", "text": "Ada"}}, {{"type": "text", "text": "T Shirt"}}]}}]}}}}'
 \b
 The chat it arrived in, and an answer to it; /phone/ lists all chats:
   http://127.0.0.1:8090/phone/8613800138000
-  curl http://127.0.0.1:8090/phone/8613800138000 -d '{"text": "STOP"}'
+  curl http://127.0.0.1:8090/phone/8613800138000 -d '{{"text": "STOP"}}'
 \b
-Three throttled answers, then back to normal:
-  curl http://127.0.0.1:8090/sandbox/faults -d '{"kind": "error", "code": 130429, "next": 3}'
+Three throttled answers, then back to normal; every fault off again:
+  curl http://127.0.0.1:8090/sandbox/faults -d '{{"kind": "error", "code": 130429, "next": 3}}'
+  curl -X DELETE http://127.0.0.1:8090/sandbox/faults
+\b
+Kinds of faults (for a wrong field the answer names the right ones):
+  {", ".join(KINDS)}
 """
 
 

@@ -25,6 +25,7 @@ VERSION = r"/{version:v\d+\.\d+}"
 SHUTDOWN = 1.0  # seconds that requests in flight get when the server stops
 
 ROUTES = [
+    web.get("/", phone_routes.to_chats),
     web.post(VERSION + "/{phone_number_id}/messages", graph_routes.post_message),
     web.get(VERSION + "/{waba_id}/message_templates", graph_routes.list_templates),
 ]

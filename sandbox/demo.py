@@ -131,7 +131,7 @@ def _send(channel: Channel, name: str) -> list[Outcome]:
     """Invoke the shim with a sample event and wait for what becomes of each recipient."""
     environment = {**os.environ, "SERVICE_URL": channel.service, "SIGNING_KEYS": channel.signing_key}
     shim = subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "lambda_shim", str(SAMPLES / name)],
+        [sys.executable, "-m", "sandbox.lambda_host.once", str(SAMPLES / name)],
         env=environment,
         capture_output=True,
         text=True,

@@ -8,9 +8,11 @@ def main() -> None:
     """Run the command line; exit 1 where the environment does not hold what requirements.txt names."""
     try:
         cli = import_module("service.cli")
+        cli.main()
     except ModuleNotFoundError as missing:
         sys.exit(f"the package {missing.name} is missing; run: make setup, or pip install -r requirements.txt")
-    cli.main()
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":

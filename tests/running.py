@@ -38,9 +38,17 @@ def until(condition: Callable[[], bool], what: str, seconds: float = PATIENCE_SE
         pause.wait(0.02)
 
 
+_GIVEN: set[int] = set()
+
+
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    """One that nobody listens on, and that was not given to anybody else who has not begun to listen yet."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = int(probe.getsockname()[1])
+        if port not in _GIVEN:
+            _GIVEN.add(port)
+            return port
 
 
 class System:
@@ -94,6 +102,14 @@ class System:
         port = free_port()
         self._start(name, ["-m", "service", "dispatcher"], DISPATCHER_PORT=str(port))
         self.until(lambda: self._answers(f"http://127.0.0.1:{port}/healthz"), f"{name} to be alive")
+
+    def start_lambda_host(self, *options: str, **settings: str) -> str:
+        """The shim under AWS's runtime client, with these settings besides its usual ones; where it is invoked."""
+        port = free_port()
+        command = ["-m", "sandbox.lambda_host", "--port", str(port), *options]
+        self._start("lambda host", command, **{**self.shim_settings, **settings})
+        self.until(lambda: self._answers(f"http://127.0.0.1:{port}/healthz"), "the Lambda host to be ready")
+        return f"http://127.0.0.1:{port}/2015-03-31/functions/lambda_shim/invocations"
 
     def kill(self, name: str) -> None:
         """kill -9."""

@@ -37,7 +37,10 @@ def main() -> None:
         click.echo(str(error), err=True)
         sys.exit(1)
     except StoreUnavailable as error:
-        click.echo(f"the database cannot be used ({error}); check DATABASE_URL and that it runs", err=True)
+        click.echo(
+            f"the database cannot be used ({error}); check DATABASE_URL and that it runs; migrate makes its tables",
+            err=True,
+        )
         sys.exit(1)
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""

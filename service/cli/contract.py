@@ -17,7 +17,7 @@ _WRITTEN = "<!-- Written by `make docs` from the OpenAPI document; a test compar
 @click.command()
 @click.option("--markdown", is_flag=True, help="As docs/api.md instead of JSON.")
 def openapi(markdown: bool) -> None:
-    r"""Print the contract: what can be called, with what, and what is answered.
+    """Print the contract: what can be called, with what, and what is answered.
 
     \b
     whatsapp-channel openapi > openapi.json

@@ -67,24 +67,36 @@ class Campaign:
     lambda_host: str | None
     environment: Mapping[str, str] = field(repr=False)
 
+    def check(self) -> None:
+        """Raise ConfigError for an event that is no JSON object; what else is wrong with it, the service will say."""
+        for event in self.events:
+            try:
+                document = json.loads(event.read_bytes())
+            except (ValueError, RecursionError) as error:
+                raise ConfigError([f"{event} is no JSON: {error}"]) from error
+            if not isinstance(document, dict):
+                raise ConfigError([f"{event} is no event: give a JSON object"])
+
     def hand_over(self, event: Path) -> list[Row]:
         """Invoke the shim with one event; raise ConfigError where it does not take it."""
         answer = self._through_host(event) if self.lambda_host else self._as_process(event)
-        return [_row(recipient, facts["EventAttributes"]) for recipient, facts in answer.items()]
+        if "Items" in answer:
+            return [_row(item["Id"], item["ResultData"]) for item in answer["Items"]["CustomerProfiles"]]
+        return [_row(recipient, of["EventAttributes"]) for recipient, of in answer.items()]
 
     def _through_host(self, event: Path) -> dict[str, Any]:
         url = f"{self.lambda_host}/2015-03-31/functions/lambda_shim/invocations"
         answer = requests.post(url, data=event.read_bytes(), timeout=INVOKE_SECONDS)
-        if answer.status_code != 200 or "X-Amz-Function-Error" in answer.headers:
-            raise ConfigError([f"{event}: the shim did not take it: {answer.text.strip()}"])
         rows: dict[str, Any] = answer.json()
+        if answer.status_code != 200 or "X-Amz-Function-Error" in answer.headers:
+            raise ConfigError([f"{event}: {rows.get('errorMessage') or rows}"])
         return rows
 
     def _as_process(self, event: Path) -> dict[str, Any]:
-        command = [sys.executable, "-m", "lambda_shim", str(event)]
+        command = [sys.executable, "-m", "sandbox.lambda_host.once", str(event)]
         shim = subprocess.run(command, env=dict(self.environment), capture_output=True, text=True, check=False)  # noqa: S603
         if shim.returncode != 0:
-            raise ConfigError([f"{event}: the shim did not take it: {shim.stderr.strip().splitlines()[-1]}"])
+            raise ConfigError([f"{event}: {shim.stderr.strip().splitlines()[-1]}"])
         rows: dict[str, Any] = json.loads(shim.stdout)
         return rows
 
@@ -96,11 +108,17 @@ def show(campaign: Campaign, report: Report, processes: Processes, console: Cons
         handed = campaign.hand_over(event)
         console.print(f"{event.name} through the shim: {_counted(handed)}")
         rows += handed
+    for row in rows:
+        if row.status == "accepted":  # by the service; a message's own `accepted` is Meta's
+            row.status = Status.QUEUED
     view = _View(rows, report, console)
     with Live(view, console=console, refresh_per_second=10, transient=True):
         processes.wait(view.look, LOOK_EVERY)
+    if processes.stopping:
+        console.print(f"Stopped before every outcome was in: {_counted(rows)}")
+        return rows
     console.print(_table(rows))
-    console.print(f"[bold]{len(rows)} recipients:[/] {_counted(rows)}")
+    console.print(f"[bold]{len(rows)} recipient{'s' if len(rows) != 1 else ''}:[/] {_counted(rows)}")
     return rows
 
 
@@ -158,13 +176,16 @@ class _View:
         first = sorted(self._rows, key=lambda row: row.is_final)[:room]
         left = len(self._rows) - len(first)
         more = Text(f"… and {left} more" if left else "", "dim")
-        return Group(_table(first), more, Text(_counted(self._rows)), self._progress)
+        return Group(_table(first, one_line=True), more, Text(_counted(self._rows)), self._progress)
 
 
-def _table(rows: Sequence[Row]) -> Table:
+def _table(rows: Sequence[Row], *, one_line: bool = False) -> Table:
+    """`one_line` cuts what does not fit: a live table must know its height."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("recipient", "to", "status", "what became of it"):
-        table.add_column(name, no_wrap=name != "what became of it")
+        table.add_column(
+            name, no_wrap=one_line or name != "what became of it", overflow="ellipsis" if one_line else "fold"
+        )
     for row in rows:
         table.add_row(row.recipient, row.to, LOOKS.get(row.status, Text(row.status)), row.told)
     return table

@@ -29,7 +29,7 @@ class Piece:
 
 
 class Processes:
-    """Running pieces. Ctrl-C and SIGTERM set `stopping`; they reach us only, every piece has a session of its own.
+    """Running pieces. Ctrl-C, SIGTERM and a closed terminal set `stopping`; every piece has a session of its own.
 
     `log` is the file they log to, None for our own output.
     """
@@ -40,6 +40,13 @@ class Processes:
         self._environment = dict(environment)
         self.log = log
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._stop_requested)
+
+    @property
+    def names(self) -> str:
+        """The pieces, for people."""
+        return ", ".join(piece.name for piece in self._pieces)
 
     def wait_until_ready(self) -> None:
         """Return when every piece answers, or somebody stops us. Raises ConfigError where one has ended or is too slow."""
@@ -63,13 +70,13 @@ class Processes:
     def check(self) -> None:
         """Raise ConfigError where a piece has ended by itself."""
         for name, process in self._running.items():
-            if process.poll() is not None:
-                raise ConfigError([f"{name} has ended by itself (exit {process.returncode}){self._last_lines()}"])
+            status = process.poll()
+            if status is not None and not self.stopping:
+                how = f"was killed (signal {-status})" if status < 0 else f"has ended by itself (exit {status})"
+                raise ConfigError([f"{name} {how}, and the rest was stopped{self._last_lines()}"])
 
     def start(self) -> None:
         """Start every piece."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._stop_requested)
         with _opened(self.log) as output:
             for piece in self._pieces:
                 self._running[piece.name] = subprocess.Popen(  # noqa: S603 - our own modules

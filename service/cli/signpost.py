@@ -46,12 +46,12 @@ def _tries(places: Places, rows: Sequence[Row], keys: Path | None) -> Iterator[t
     message_id = next((row.message_id for row in rows if row.message_id), None)
     if message_id:
         address = f"{places.service}/v1/messages/{message_id}"
-        yield "what became of one message", f'curl -s -H "Authorization: Bearer $API_KEY" {address}'
+        yield "what became of one message", f'curl -sS --fail-with-body -H "Authorization: Bearer $API_KEY" {address}'
     if places.sandbox:
         fault = '{"kind": "error", "code": 131026, "next": 1}'
         yield "the next message fails", f"curl -s {places.sandbox}/sandbox/faults -d '{fault}'"
     if places.lambda_host:
         dummies = "AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x AWS_DEFAULT_REGION=us-east-1"
         invoke = f"aws lambda invoke --endpoint-url {places.lambda_host} --function-name lambda_shim"
-        event = "--payload fileb://tests/samples/pinpoint_journey.json out.json"
+        event = "--payload fileb://tests/samples/pinpoint_journey.json var/out.json"
         yield "another event, as Pinpoint would hand it over", f"{dummies} {invoke} {event}"

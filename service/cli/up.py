@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
+import requests
 from rich.console import Console
 
 from service import wiring
@@ -42,7 +43,7 @@ _PORT = click.IntRange(1, 65535)
 @click.option("--send", "events", multiple=True, type=_EVENT, help="Send this event and show what becomes of it.")
 @click.option("--fresh", is_flag=True, help="Begin with an empty database (SQLite only): what it held is gone.")
 def up(no_sandbox: bool, sandbox_port: int, lambda_port: int, events: tuple[Path, ...], fresh: bool) -> None:
-    r"""Run everything on this machine until Ctrl-C: web, dispatcher, the shim in a Lambda host, a sandbox in Meta's place.
+    """Run everything on this machine until Ctrl-C: web, dispatcher, the shim in a Lambda host, a sandbox in Meta's place.
 
     With --send, events go through the shim, and the pieces log to var/up.log instead of the terminal. Keys that are not
     set are made for this run; var/up.env has them for another terminal: `. var/up.env`.
@@ -63,24 +64,39 @@ def up(no_sandbox: bool, sandbox_port: int, lambda_port: int, events: tuple[Path
         sandbox=None if no_sandbox else address(sandbox_port),
         lambda_host=address(lambda_port) if importlib.util.find_spec("awslambdaric") else None,
     )
+    campaign = Campaign(events, places.lambda_host, chosen)
+    campaign.check()
     need_free(places)
     VAR.mkdir(exist_ok=True)
     need_space(VAR, LEAST_FREE_BYTES)
     _prepare(settings, fresh=fresh)
     chosen["SERVICE_URL"] = places.service
-    with _keys({"DATABASE_URL": settings.database_url, "SERVICE_URL": places.service, **dummies}, made) as keys:
+    here = {"DATABASE_URL": _absolute(settings.database_url), "PORT": str(settings.port), "SERVICE_URL": places.service}
+    with _keys({**here, **dummies}, made) as keys:
         processes = Processes(_pieces(places), chosen, LOG if events else None)
         try:
-            processes.start()
-            processes.wait_until_ready()
-            console = Console()
-            campaign = Campaign(events, places.lambda_host, chosen)
-            rows = show(campaign, wiring.open_store(settings).report, processes, console) if events else []
-            if not processes.stopping:
-                signpost(places, rows, keys, processes.log, console)
-                processes.wait()
+            _run(processes, campaign, places, settings, keys)
         finally:
             processes.stop()
+
+
+def _run(processes: Processes, campaign: Campaign, places: Places, settings: Settings, keys: Path | None) -> None:
+    """Start, show the campaign, say where to look, wait. Where somebody stops us, what fails for that is no news."""
+    console = Console()
+    console.print(f"Starting {processes.names} …")
+    try:
+        processes.start()
+        processes.wait_until_ready()
+        store = wiring.open_store(settings)
+        rows = show(campaign, store.report, processes, console) if campaign.events else []
+        store.engine.dispose()
+        if not processes.stopping:
+            signpost(places, rows, keys, processes.log, console)
+            processes.wait()
+    except (ConfigError, requests.RequestException):
+        if not processes.stopping:
+            raise
+    console.print("Stopping …")
 
 
 def address(port: int) -> str:
@@ -103,6 +119,12 @@ def _pieces(places: Places) -> list[Piece]:
         options = ["--port", _port(places.lambda_host), "--function-name", FUNCTION]
         pieces.append(Piece("lambda host", ["-m", "sandbox.lambda_host", *options], f"{places.lambda_host}/healthz"))
     return pieces
+
+
+def _absolute(database_url: str) -> str:
+    """The same database from any folder."""
+    scheme, _, path = database_url.partition("sqlite:///")
+    return f"sqlite:///{Path(path).absolute()}" if path and not scheme else database_url
 
 
 def _port(address: str) -> str:
@@ -136,6 +158,9 @@ def need_free(places: Places) -> None:
     """Raise ConfigError where something listens on one of the ports already."""
     options = {places.service: "PORT", places.dispatcher: "DISPATCHER_PORT"}
     options |= {places.sandbox or "": "--sandbox-port", places.lambda_host or "": "--lambda-port"}
+    ports = [_port(place) for place in (places.service, places.dispatcher, places.sandbox, places.lambda_host) if place]
+    if len(set(ports)) < len(ports):
+        raise ConfigError([f"PORT, DISPATCHER_PORT, --sandbox-port, --lambda-port: one port is named twice, {ports}"])
     for place, option in options.items():
         if not place:
             continue
@@ -144,7 +169,7 @@ def need_free(places: Places) -> None:
             try:
                 probe.bind((HERE, int(_port(place))))
             except OSError as error:
-                hint = f"stop what listens there, or choose another with {option}"
+                hint = f"stop what listens there (an earlier run?), or choose another with {option}"
                 raise ConfigError([f"port {_port(place)} is taken ({error.strerror}); {hint}"]) from error
 
 

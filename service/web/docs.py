@@ -6,7 +6,8 @@ The page is Swagger UI from the package flask-openapi3-swagger, of which only th
 from importlib.metadata import distribution
 from pathlib import Path
 
-from flask import Blueprint, Response, current_app, jsonify, render_template, send_from_directory
+from flask import Blueprint, Response, current_app, jsonify, redirect, render_template, send_from_directory, url_for
+from werkzeug.wrappers import Response as WerkzeugResponse
 
 from service.web.openapi import document
 
@@ -28,6 +29,10 @@ def blueprint() -> Blueprint:
     @routes.get("/openapi.json")
     def openapi() -> Response:
         return jsonify(document(current_app))
+
+    @routes.get("/")
+    def to_page() -> WerkzeugResponse:
+        return redirect(url_for("docs.page"))
 
     @routes.get("/docs")
     def page() -> Response:

@@ -119,7 +119,7 @@ def test_a_campaign_goes_out_and_every_recipient_is_shown(tmp_path: Path) -> Non
 def test_where_the_runtime_client_is_missing_the_shim_runs_as_a_process(tmp_path: Path) -> None:
     with up(tmp_path, "--send", str(ARTICLE), **_without("awslambdaric", tmp_path)) as channel:
         channel.wait_until_up()
-        assert "1 recipients: 1 read" in channel.shown
+        assert "1 recipient: 1 read" in channel.shown
         assert "aws lambda invoke" not in channel.shown
 
 
@@ -128,7 +128,7 @@ def test_the_same_database_again_shows_the_first_messages(tmp_path: Path) -> Non
         with up(tmp_path, "--send", str(ARTICLE)) as channel:
             channel.wait_until_up()
             assert f"through the shim: {expected}" in channel.shown
-            assert "1 recipients: 1 read" in channel.shown
+            assert "1 recipient: 1 read" in channel.shown
 
 
 def test_an_event_that_is_refused_is_said_and_everything_stops(tmp_path: Path) -> None:
@@ -145,15 +145,43 @@ def test_a_piece_that_ends_by_itself_stops_the_rest(tmp_path: Path) -> None:
         sandbox = next(pid for command, pid in pieces.items() if " sandbox " in command)
         os.kill(sandbox, signal.SIGKILL)
         assert channel.process.wait(60) == 1
-        assert channel.complaint.splitlines()[-1] == "sandbox has ended by itself (exit -9)"
+        assert channel.complaint.splitlines()[-1] == "sandbox was killed (signal 9), and the rest was stopped"
         assert not any(Path(f"/proc/{pid}").exists() for pid in pieces.values())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_supervisor_or_a_closed_terminal_stops_everything(tmp_path: Path, number: signal.Signals) -> None:
+    with up(tmp_path) as channel:
+        channel.wait_until_up()
+        pieces = _children(channel.process.pid)
+        channel.process.send_signal(number)
+        assert channel.process.wait(60) == 0
+        assert not any(Path(f"/proc/{pid}").exists() for pid in pieces.values())
+
+
+def test_an_interrupt_while_it_starts_is_no_error(tmp_path: Path) -> None:
+    with up(tmp_path) as channel:
+        channel.until(lambda: len(_children(channel.process.pid)) == 4, "the pieces to be started")
+        assert channel.interrupt() == 0
+        assert "Stopping" in channel.shown
+        assert "Traceback" not in channel.complaint
+
+
+@pytest.mark.parametrize("text", ["{", "[1, 2]", ""])
+def test_a_file_that_is_no_event_is_said_before_anything_starts(tmp_path: Path, text: str) -> None:
+    (tmp_path / "event.json").write_text(text)
+    with up(tmp_path, "--send", str(tmp_path / "event.json")) as channel:
+        assert channel.process.wait(60) == 1
+        assert len(channel.complaint.splitlines()) == 1
+        assert "event.json is no" in channel.complaint
+        assert not (tmp_path / "var").exists()
 
 
 def test_keys_that_are_set_are_used_and_none_are_made(tmp_path: Path) -> None:
     given = {"SIGNING_KEYS": "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQ=", "API_KEYS": f"ops:read:{'0' * 64}"}
     with up(tmp_path, "--send", str(ARTICLE), **given, FB_BUSINESS_PHONE_ID="106540352242922") as channel:
         channel.wait_until_up()
-        assert "1 recipients: 1 read" in channel.shown
+        assert "1 recipient: 1 read" in channel.shown
         assert not (tmp_path / "var/up.env").exists()
 
 

@@ -37,6 +37,10 @@ def test_everything_the_page_loads_is_served_here(light: Service) -> None:
     assert 'data-document="/openapi.json"' in page.text
 
 
+def test_the_root_leads_to_the_page(light: Service) -> None:
+    assert light.client.get("/").headers["Location"] == "/docs"
+
+
 def test_the_page_may_load_nothing_from_elsewhere(light: Service) -> None:
     policy = light.client.get("/docs").headers["Content-Security-Policy"]
     assert policy.startswith("default-src 'none'; script-src 'self';")
