@@ -1,11 +1,10 @@
 """Every setting: name, default, help, check. The only reader of the environment.
 
-`X_FILE` reads X from a file. The settings file (`CHANNEL_SETTINGS`) adds numbers to the one in the environment. What holds a
-secret is a SecretStr, so that no repr shows it.
+`X_FILE` reads X from a file. The settings file (`CHANNEL_SETTINGS`) adds numbers to the one in the environment, and named
+messages. What holds a secret is a SecretStr, so that no repr shows it.
 """
 
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from ipaddress import ip_address
@@ -14,7 +13,6 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -23,6 +21,9 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+
+from service.intake.draft import MessageName
+from service.settings_file import TABLES, ConnectSettings, MessageSettings, NumberSettings, PhoneNumberId, in_its_table
 
 
 def environment() -> Mapping[str, str]:
@@ -36,26 +37,6 @@ class ConfigError(Exception):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
-
-
-def _is_phone_number_id(text: str) -> str:
-    if not re.fullmatch(r"[0-9]{1,64}", text):
-        raise ValueError("give the id that WhatsApp Manager shows for the number, digits only")
-    return text
-
-
-PhoneNumberId = Annotated[str, AfterValidator(_is_phone_number_id)]
-
-
-class NumberSettings(BaseModel):
-    """One `[numbers.<phone_number_id>]` of the settings file."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    secret_arn: str | None = None
-    waba_id: str | None = None
-    messages_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    applications: tuple[str, ...] = ()
 
 
 class Settings(BaseModel):
@@ -99,7 +80,8 @@ class Settings(BaseModel):
         str, Field(alias="WHATSAPP_API_VERSION", description="Graph API version", pattern=r"^v[0-9]+\.[0-9]+$")
     ] = "v25.0"
     channel_settings: Annotated[
-        str | None, Field(alias="CHANNEL_SETTINGS", description="TOML with more numbers: a path, or the text itself")
+        str | None,
+        Field(alias="CHANNEL_SETTINGS", description="TOML with numbers, named messages: a path, or the text itself"),
     ] = None
     messages_per_second: Annotated[
         float,
@@ -176,6 +158,8 @@ class Settings(BaseModel):
     ] = None
 
     numbers: Mapping[PhoneNumberId, NumberSettings] = Field(default_factory=dict, exclude=True)
+    messages: Mapping[MessageName, MessageSettings] = Field(default_factory=dict, exclude=True)
+    connect: ConnectSettings = Field(default_factory=ConnectSettings, exclude=True)
 
     @field_validator("api_url")
     @classmethod
@@ -206,7 +190,7 @@ class Settings(BaseModel):
             if field.alias:
                 _read(environment, field.alias, values, problems)
         document = _settings_file(values.get("CHANNEL_SETTINGS"), problems)
-        values["numbers"] = document.get("numbers", {})
+        values |= {name: document[name] for name in TABLES if name in document}
         try:
             settings = cls.model_validate(values)
         except ValidationError as error:
@@ -257,11 +241,11 @@ def _why(error: OSError | UnicodeDecodeError) -> str:
 
 
 def _sentence(problem: Any) -> str:
-    name, *place = [str(part) for part in problem["loc"] if part != "[key]"]
+    """What is wrong with a setting, its name first; what concerns the whole is about the numbers."""
+    name, *place = [str(part) for part in problem["loc"] if part != "[key]"] or ["numbers"]
     message = problem["msg"].removeprefix("Value error, ")
-    if name == "numbers":
-        table = f"[{'.'.join([name, *place[:1]])}]"
-        return ": ".join(["CHANNEL_SETTINGS", table, *place[1:], message])
+    if name in TABLES:
+        return f"CHANNEL_SETTINGS: {in_its_table(message, name, place)}"
     description = next(field.description for field in Settings.model_fields.values() if field.alias == name)
     return f"{name}: {message} ({description})"
 

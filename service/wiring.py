@@ -15,11 +15,12 @@ from prometheus_client import REGISTRY, CollectorRegistry, multiprocess
 from pydantic import SecretStr
 from sqlalchemy import Engine, make_url
 
-from service.config import ConfigError, NumberSettings, Settings, environment
+from service.config import ConfigError, Settings, environment
 from service.dispatch import wakeup
 from service.dispatch.dispatcher import Dispatcher, Wakeup
 from service.dispatch.lane import Clock, Lane, Number, Policy
 from service.dispatch.tenure import Tenure
+from service.intake.draft import Draft
 from service.intake.rules import Rules
 from service.message import Settlement
 from service.metrics import QueueCollector
@@ -28,6 +29,7 @@ from service.outbox.database import open_engine
 from service.outbox.outbox import Outbox
 from service.outbox.report import Report
 from service.secrets import Credentials, SecretProblem, SecretsManager, Source, credentials_of
+from service.settings_file import NumberSettings
 from service.web import Parts, create_app
 from service.web.auth import ApiKeys, BadKeys, Signatures
 from service.web.events import Intake
@@ -125,6 +127,11 @@ def rules(settings: Settings) -> Rules:
         time_to_live=timedelta(seconds=settings.ttl_seconds),
         duplicate_window=timedelta(seconds=settings.duplicate_window_seconds),
         key_lifetime=timedelta(days=settings.retention_days),
+        messages={
+            name: Draft(of.template, of.params).but(of.language, of.priority, of.ttl_seconds)
+            for name, of in settings.messages.items()
+        },
+        address_fields=settings.connect.address_fields,
     )
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from service.config import ConfigError, NumberSettings, Settings
+from service.config import ConfigError, Settings
+from service.settings_file import NumberSettings
 from tests.conftest import SAMPLES
 
 NUMBER = "106540352242922"

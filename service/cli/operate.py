@@ -15,6 +15,7 @@ from standardwebhooks import Webhook
 
 from service import wiring
 from service.config import ConfigError, Settings, environment
+from service.intake import connect, pinpoint
 from service.outbox import migrations
 from service.outbox.database import StoreUnavailable
 from service.secrets import Credentials, SecretProblem, Source
@@ -28,7 +29,9 @@ _TIMEOUT = (2, 30)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--url", help="The service; default http://127.0.0.1:PORT.")
 def event(file: Path, url: str | None) -> None:
-    r"""Hand a Pinpoint event to the service, signed as the shim would, and show each recipient's outcome.
+    """Hand a Pinpoint or a Connect event to the service, signed as the shim would, and show each recipient's outcome.
+
+    An event with InvocationMetadata or Items is of a Connect journey's custom action; any other counts as Pinpoint's.
 
     \b
     SIGNING_KEYS=whsec_… whatsapp-channel event event.json
@@ -50,7 +53,7 @@ def event(file: Path, url: str | None) -> None:
         "webhook-timestamp": str(int(moment.timestamp())),
         "webhook-signature": signature,
     }
-    address = f"{url or f'http://127.0.0.1:{settings.port}'}/v1/events/pinpoint"
+    address = f"{url or f'http://127.0.0.1:{settings.port}'}/v1/events/{_source(body)}"
     try:
         answer = requests.post(address, data=body, headers=headers, timeout=_TIMEOUT)
     except requests.RequestException as error:
@@ -65,6 +68,16 @@ def event(file: Path, url: str | None) -> None:
         f"event {receipt['event_id']}: {receipt['accepted']} accepted, {receipt['duplicates']} duplicates, "
         f"{receipt['rejected']} rejected"
     )
+
+
+def _source(body: bytes) -> str:
+    """Whose event it is; what is no event at all is for the service to refuse."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return pinpoint.SOURCE
+    is_connects = isinstance(document, dict) and not document.keys().isdisjoint({"InvocationMetadata", "Items"})
+    return connect.SOURCE if is_connects else pinpoint.SOURCE
 
 
 def _refusal(answer: requests.Response) -> str:
@@ -116,7 +129,7 @@ def keys() -> None:
 @click.argument("name")
 @click.option("--scopes", default="send,read", show_default=True, help=f"Comma-separated, of {', '.join(SCOPES)}.")
 def new_key(name: str, scopes: str) -> None:
-    r"""Make an API key for the caller NAME.
+    """Make an API key for the caller NAME.
 
     \b
     whatsapp-channel keys new billing --scopes send,read
@@ -141,6 +154,7 @@ def doctor() -> None:
     if not problems:
         click.echo(f"✓ {len(settings.numbers)} phone number(s), their secrets, the keys and the database are in order")
     click.echo(_template_note(settings))
+    click.echo(_message_note(settings))
     sys.exit(1 if problems else 0)
 
 
@@ -204,3 +218,12 @@ def _template_note(settings: Settings) -> str:
     named = [number.waba_id for number in settings.numbers.values() if number.waba_id]
     accounts = f" (WHATSAPP_BUSINESS_ACCOUNT_ID {json.dumps(named)} is kept for that)" if named else ""
     return f"note: templates are not checked before they are sent; Meta judges them{accounts}"
+
+
+def _message_note(settings: Settings) -> str:
+    if not settings.messages:
+        return "note: no named messages; a Connect journey's action needs one: [messages.<name>] in CHANNEL_SETTINGS"
+    rejected = ""
+    if settings.numbers and wiring.rules(settings).default_phone_number_id is None:
+        rejected = "; no number is the default, so Connect's events are rejected: set FB_BUSINESS_PHONE_ID"
+    return f"note: {len(settings.messages)} named message(s): {', '.join(settings.messages)}{rejected}"

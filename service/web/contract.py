@@ -28,8 +28,8 @@ class Fault(BaseModel):
 
     path: str = Field(description="where in the body, as in `Data.params[0].type`; empty for the whole")
     code: str = Field(
-        description="`not_an_object` `missing` `empty` `not_a_string` `invalid_json` `invalid_value` `invalid_params` "
-        "`receipt_conflict`"
+        description="`not_an_object` `missing` `empty` `not_a_string` `not_a_list` `invalid_json` `invalid_value` "
+        "`invalid_params` `receipt_conflict`"
     )
     detail: str
 
@@ -88,21 +88,53 @@ class PinpointEvent(BaseModel):
     Data: str = Field(
         description="JSON text: `templateName`; `params` (components, a list of strings, or an object of names); "
         "`language`, `ttlSeconds`, `priority`, `phoneNumberId`. Strings in `params` may hold placeholders: "
-        "`{{User.UserAttributes.FirstName|friend}}`"
+        "`{{User.UserAttributes.FirstName|friend}}`. In place of `templateName` and `params`: `message`, the name of a "
+        "`[messages.<name>]` of the settings file"
     )
     Endpoints: dict[str, dict[str, Any]] = Field(description="endpoint id → endpoint")
+
+
+class ConnectEvent(BaseModel):
+    """The event of a Connect journey's custom action as Lambda gets it; unknown fields are ignored."""
+
+    model_config = _example(
+        {
+            "InvocationMetadata": {
+                "CampaignContext": {"CampaignId": "campaign-12345", "RunId": "run-67890", "ActionId": "unpaid-order"}
+            },
+            "Items": {
+                "CustomerProfiles": [
+                    {
+                        "ProfileId": "a1b2c3d4e5f60718293a4b5c6d7e8f90",
+                        "CustomerData": '{"firstName": "Ada", "mobilePhoneNumber": "+8613800138000"}',
+                        "IdempotencyToken": "7d865e959b2466918c9863afca942d0fb89d7c9ac0c99bafc3749504ded97730",
+                    }
+                ]
+            },
+        }
+    )
+
+    InvocationMetadata: dict[str, dict[str, Any]] = Field(
+        description="`CampaignContext`: `CampaignId`, `RunId`, and `ActionId`, which is the name of the message to send"
+    )
+    Items: dict[str, list[dict[str, Any]]] = Field(
+        description="`CustomerProfiles`: each with `ProfileId`, `CustomerData` (the profile as JSON text; its fields fill the "
+        "placeholders and hold the address) and `IdempotencyToken`"
+    )
 
 
 class RecipientResult(BaseModel):
     """What became of one recipient at intake."""
 
-    recipient: str
+    recipient: str = Field(
+        description="the endpoint's or the profile's id; `CustomerProfiles[3]` where that one has none"
+    )
     status: Literal["accepted", "duplicate", "rejected"]
     message_id: str | None = Field(None, description="of the message; for a duplicate, of the first one")
     code: str | None = Field(
         None,
-        description="why it was rejected: `invalid_address` `opted_out` `inactive` `placeholder_missing` "
-        "`unknown_phone_number` `too_large`",
+        description="why it was rejected: `invalid_address` `opted_out` `inactive` `placeholder_missing` `invalid_params` "
+        "`unknown_message` `unknown_phone_number` `too_large`",
     )
     path: str | None = Field(None, description="where in the event")
     detail: str | None = Field(None, description="what to do")

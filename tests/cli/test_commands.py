@@ -60,6 +60,21 @@ def test_doctor_names_what_is_missing_and_how_to_mend_it(
     assert "canary" not in result.stdout + result.stderr
 
 
+@pytest.mark.parametrize(
+    ("toml", "sentence"),
+    [
+        ("", "no named messages; a Connect journey's action needs one"),
+        ('[messages."My order"]\ntemplate = "t"\n[messages.two]\ntemplate = "t"', "2 named message(s): My order, two"),
+        ('[numbers.1]\n[numbers.2]\n[messages.m]\ntemplate = "t"', "so Connect's events are rejected: set FB_BUSINESS"),
+    ],
+)
+def test_doctor_tells_the_named_messages(tmp_path: Path, toml: str, sentence: str) -> None:
+    settings = GOOD | {"CHANNEL_SETTINGS": toml}
+    if "numbers" in toml:
+        del settings["FB_BUSINESS_PHONE_ID"]
+    assert sentence in _run("doctor", folder=tmp_path, **settings).stdout
+
+
 def test_doctor_says_that_migrations_are_pending(tmp_path: Path) -> None:
     result = _run("doctor", folder=tmp_path, **GOOD)
     assert result.returncode == 1
@@ -88,7 +103,7 @@ def test_a_taken_port_is_said_and_nothing_is_started(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         result = _run("up", folder=tmp_path, PORT=str(taken.getsockname()[1]))
     assert result.returncode == 1
-    assert re.match(r"port \d+ is taken .*; stop what listens there, or choose another with PORT", result.stderr)
+    assert re.match(r"port \d+ is taken .*; stop what listens there .*, or choose another with PORT", result.stderr)
 
 
 def test_a_new_key_is_shown_once_and_kept_as_a_hash(tmp_path: Path) -> None:
@@ -124,6 +139,18 @@ def test_an_event_is_handed_over_and_its_message_can_be_followed(database_url: s
         assert refused.returncode == 1
         assert "422" in refused.stderr
         assert "Data" in refused.stderr
+
+
+def test_an_event_of_connect_is_handed_to_its_own_call(database_url: str, tmp_path: Path) -> None:
+    named = '[messages.ordertimeoutnotification]\ntemplate = "ordertimeoutnotification"'
+    with running(database_url, tmp_path, CHANNEL_SETTINGS=named) as system:
+        system.start_web()
+        shown = _run("event", str(SAMPLES / "connect_journey_action.json"), folder=tmp_path, **system.settings)
+        assert "a1b2c3d4e5f60718293a4b5c6d7e8f90 accepted " in shown.stdout
+        assert "1 accepted, 0 duplicates, 1 rejected" in shown.stdout
+        (tmp_path / "half.json").write_text('{"Items": {}}')
+        refused = _run("event", str(tmp_path / "half.json"), folder=tmp_path, **system.settings)
+        assert (refused.returncode, "InvocationMetadata.CampaignContext.ActionId" in refused.stderr) == (1, True)
 
 
 def test_an_unknown_message_is_one_sentence(tmp_path: Path) -> None:

@@ -1,12 +1,15 @@
-"""Events, rules and the parsing of both, as the tests of this folder need them."""
+"""Events, rules and the parsing of both, as the tests of this folder need them. Where nothing is said, of Pinpoint."""
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
-from service.intake.pinpoint import parse_event
+from service.intake import connect, pinpoint
+from service.intake.draft import Draft
+from service.intake.personalise import Content
 from service.intake.rules import Rules
 from service.message import Event, Fault, Message, ParsedEvent, Refusal, Rejection
 from tests.conftest import SAMPLES
@@ -16,6 +19,10 @@ OTHER_NUMBER = "222222222222222"
 APPLICATION = "f190affea10b4ce2b4a2cbbd85976c96"
 RECEIVED_AT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 RULES = Rules(phone_number_ids=frozenset({NUMBER, OTHER_NUMBER}), default_phone_number_id=NUMBER)
+
+
+DRAFT = Draft("order_update", Content(["{{firstName|friend}}", "{{attributes.LastProduct}}"]))
+NAMED = replace(RULES, messages={"ordertimeoutnotification": DRAFT, "Push Notification": DRAFT})
 
 
 def sample(name: str) -> dict[str, Any]:
@@ -35,8 +42,25 @@ def campaign(data: object = None, endpoint: object = None, **more: object) -> di
 
 def parse(document: object, rules: Rules = RULES) -> ParsedEvent | Refusal:
     ids = count(1)
-    event = Event("event-1", "pinpoint", RECEIVED_AT, RECEIVED_AT)
-    return parse_event(document, event, rules, lambda: f"message-{next(ids)}")
+    event = Event("event-1", pinpoint.SOURCE, RECEIVED_AT, RECEIVED_AT)
+    return pinpoint.parse_event(document, event, rules, lambda: f"message-{next(ids)}")
+
+
+def journey(profile: object = None, context: object = None, **more: object) -> dict[str, Any]:
+    """The sample of a Connect journey with its first profile only; `profile` and `context` on top of their fields."""
+    event = sample("connect_journey_action")
+    event["Items"]["CustomerProfiles"].pop()
+    if isinstance(profile, Mapping):
+        event["Items"]["CustomerProfiles"][0].update(profile)
+    if isinstance(context, Mapping):
+        event["InvocationMetadata"]["CampaignContext"].update(context)
+    return event | more
+
+
+def parse_connect(document: object, rules: Rules = NAMED) -> ParsedEvent | Refusal:
+    ids = count(1)
+    event = Event("event-1", connect.SOURCE, RECEIVED_AT, RECEIVED_AT)
+    return connect.parse_event(document, event, rules, lambda: f"message-{next(ids)}")
 
 
 def results(document: object, rules: Rules = RULES) -> list[Message | Rejection]:

@@ -17,6 +17,8 @@ from prometheus_client import CollectorRegistry
 from standardwebhooks import Webhook
 from werkzeug.test import TestResponse
 
+from service.intake.draft import Draft
+from service.intake.personalise import Content
 from service.intake.rules import Rules
 from service.metrics import QueueCollector
 from service.outbox.database import open_engine
@@ -37,7 +39,11 @@ APP_SECRET = "the-app-secret"
 VERIFY_TOKEN = "the-verify-token"
 READER, INSIDER, SENDER = "wck_reader", "wck_insider", "wck_sender"
 EVENTS = "/v1/events/pinpoint"
+CONNECT = "/v1/events/connect"
 WEBHOOK = "/webhooks/whatsapp"
+
+DRAFT = Draft("ordertimeoutnotification", Content(["{{firstName|friend}}", "{{attributes.LastProduct|gift}}"]))
+RULES = Rules(frozenset({NUMBER}), NUMBER, messages={"ordertimeoutnotification": DRAFT})
 
 
 def sample(name: str) -> Any:
@@ -115,6 +121,7 @@ class Service:
 
     store: Store
     signing_keys: tuple[str, ...] = (SIGNING_KEY,)
+    rules: Rules = RULES
     secrets: tuple[Secret, ...] = field(default_factory=lambda: (Secret(),))
     now: datetime = NOW
     client: FlaskClient = field(init=False)
@@ -131,7 +138,7 @@ class Service:
             Parts(
                 intake=Intake(
                     self.store.outbox,
-                    Rules(frozenset({NUMBER}), NUMBER),
+                    self.rules,
                     Signatures(self.signing_keys),
                     lambda: self.now,
                     lambda: f"id{next(ids):05}",
@@ -152,11 +159,11 @@ class Service:
         )
         self.client = app.test_client()
 
-    def post(self, document: Any, receipt_id: str | None = None, **how: Any) -> TestResponse:
+    def post(self, document: Any, receipt_id: str | None = None, path: str = EVENTS, **how: Any) -> TestResponse:
         """A signed event; `document` may be the raw body."""
         body = document if isinstance(document, bytes) else json.dumps(document).encode()
         name = receipt_id or f"receipt{next(self._receipts)}"
-        return self.client.post(EVENTS, data=body, headers=signed(body, name, **how))
+        return self.client.post(path, data=body, headers=signed(body, name, **how))
 
     def accept(self, *endpoints: Mapping[str, Any], **changes: Any) -> list[dict[str, Any]]:
         """The results of an event that is taken."""

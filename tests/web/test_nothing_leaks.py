@@ -13,6 +13,7 @@ from service.secrets import Credentials, SecretProblem
 from tests.conftest import MAX_TRIES, Store
 from tests.web.serving import (
     APP_SECRET,
+    CONNECT,
     EVENTS,
     INSIDER,
     OTHER_KEY,
@@ -38,9 +39,17 @@ SECRETS = (Secret(Credentials(TOKEN, (APP_SECRET,), VERIFY_TOKEN)), Secret(Secre
 EVENT = campaign(
     {"Address": f"+86{DIGITS}"}, {"Address": f"86{DIGITS}x"}, Data=json.dumps({"templateName": "x", "params": [NAME]})
 )
+PROFILES = [{"phoneNumber": f"+86{DIGITS}", "firstName": NAME}, {"phoneNumber": f"{DIGITS}x"}, NAME]
+JOURNEY = {
+    "InvocationMetadata": {"CampaignContext": {"ActionId": "ordertimeoutnotification", "CampaignName": NAME}},
+    "Items": {"CustomerProfiles": [{"ProfileId": "p", "CustomerData": json.dumps(data)} for data in PROFILES]},
+}
+UNKNOWN = {"InvocationMetadata": {"CampaignContext": {"ActionId": "unknown"}}}
 
 CALLS: dict[str, Callable[[Service], Any]] = {
     "an event": lambda service: service.post(EVENT, "evt"),
+    "a Connect event": lambda service: service.post(JOURNEY, "evt", CONNECT),
+    "a Connect event of an unknown action": lambda service: service.post(JOURNEY | UNKNOWN, "evt", CONNECT),
     "its replay": lambda service: [service.post(EVENT, "evt") for _ in range(2)][-1],
     "another body": lambda service: [service.post(body, "evt") for body in (EVENT, EVENT | {"x": NAME})][-1],
     "not signed": lambda service: service.client.post(EVENTS, json=EVENT),

@@ -106,6 +106,7 @@ def test_the_contract_is_openapi_and_lists_the_public_calls(document: dict[str, 
     assert document["openapi"].startswith("3.1.")
     assert {(method, path) for path, calls in document["paths"].items() for method in calls} == {
         ("post", "/v1/events/pinpoint"),
+        ("post", "/v1/events/connect"),
         ("get", "/v1/messages/{message_id}"),
         ("get", "/v1/events/{event_id}"),
         ("get", "/webhooks/whatsapp"),
@@ -146,7 +147,7 @@ def test_errors_of_the_contract_are_problems_and_none_is_listed_that_is_never_gi
             errors = {code: answer.get("content") for code, answer in call["responses"].items() if code >= "400"}
             assert errors.pop("401", None) is None
             assert all(content == problem for content in errors.values())
-            assert ("422" in errors) == ((method, path) == ("post", "/v1/events/pinpoint"))
+            assert ("422" in errors) == (method == "post" and path.startswith("/v1/events/"))
     assert "ValidationError" not in document["components"]["schemas"]
 
 

@@ -1,0 +1,74 @@
+"""What is the same for every recipient of an event, and what one of them gets of it: a Message or a Rejection."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from service.intake.draft import Draft, table
+from service.intake.personalise import MAX_LENGTH, Lookup, PlaceholderMissing, TooLarge, as_text
+from service.intake.rules import Rules
+from service.message import Event, Message, Priority, Rejection, Template, printable
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One draft for all recipients of an event. `key_facts` is what their keys have in common (G3)."""
+
+    event: Event
+    rules: Rules
+    draft: Draft
+    phone_number_id: str | None
+    key_facts: tuple[str, ...]
+    new_id: Callable[[], str]
+
+    def fill(self, recipient: str, to: str, own_key: tuple[str, ...], lookup: Lookup, path: str) -> Message | Rejection:
+        """The message for one recipient, or why the content cannot be filled with what `lookup` finds under `path`."""
+        try:
+            components = self.draft.content.components_for(lookup)
+        except PlaceholderMissing as missing:
+            name = printable(missing.placeholder)[:128]
+            hint = f"set {name} for this recipient, or write a default into the parameter: {{{{{name}|…}}}}"
+            return Rejection(recipient, "placeholder_missing", f"{path}.{name}", hint)
+        except TooLarge:
+            hint = f"filled with this recipient's values the params have over {MAX_LENGTH:,} characters; shorten them"
+            return Rejection(recipient, "too_large", path, hint)
+        return self._message(recipient, to, own_key, components)
+
+    def _message(self, recipient: str, to: str, own_key: tuple[str, ...], components: str) -> Message:
+        draft, event, rules = self.draft, self.event, self.rules
+        assert self.phone_number_id is not None
+        return Message(
+            message_id=self.new_id(),
+            recipient=recipient,
+            to=to,
+            phone_number_id=self.phone_number_id,
+            template=Template(draft.template, _language(draft.language, rules), components),
+            due_at=event.received_at,
+            expires_at=event.received_at + (draft.time_to_live or rules.time_to_live),
+            key=_key(*self.key_facts, *own_key),
+            priority=Priority.NORMAL if draft.priority is None else draft.priority,
+            campaign_id=event.campaign_id or event.journey_id,
+        )
+
+
+def fact(value: object) -> str | None:
+    """An id or a name of the event, as the store keeps it and the key has it; None for what is none."""
+    text = as_text(value)
+    return printable(text)[:256] if text else None
+
+
+def unknown_message(recipient: str, name: str, path: str) -> Rejection:
+    """The event names a message that the settings do not have; mended, the same event can be handed over again."""
+    missing = table("messages", printable(name)[:128])
+    hint = f"add {missing} with its template to CHANNEL_SETTINGS, and hand the event over again"
+    return Rejection(recipient, "unknown_message", path, hint)
+
+
+def _language(asked: str | None, rules: Rules) -> str:
+    """`auto` is the recipient's locale where the template is known to have it; no template's languages are known yet."""
+    return rules.default_language if asked in {None, "auto"} else str(asked)
+
+
+def _key(*facts: str) -> str:
+    return hashlib.blake2b(json.dumps(facts).encode(), digest_size=16).hexdigest()
