@@ -8,6 +8,7 @@ BROWSER := $(VENV)/.browser
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 PINNED := $(PIP) --require-hashes --only-binary :all:
 UV := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+LAMBDA_EXTRA := $(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["lambda"], sep="\n")'
 SAMPLES := tests/samples/pinpoint_campaign_article.json tests/samples/pinpoint_campaign_fifty.json
 
 TOO_OLD := Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ...
@@ -15,13 +16,13 @@ NO_VENV := $(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: ap
 NO_PACKAGES := The packages could not be installed; pip says why above: is the package index reachable, is the disk full? Then run make again.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check lint bench browser-test readme-test docs format lock clean
+.PHONY: help setup run demo test check lint lambda bench browser-test readme-test docs format lock clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(INSTALLED)  ## everything on this machine, with two sample campaigns to watch; Ctrl-C stops it
-	@DATABASE_URL=sqlite:///var/run.db $(BIN)/whatsapp-channel up --fresh $(SAMPLES:%=--send %)
+	@DATABASE_URL=sqlite:///var/run.db exec $(BIN)/whatsapp-channel up --fresh $(SAMPLES:%=--send %) $(ARGS)
 
 demo: $(INSTALLED)  ## the same without a person: exit 0 when every outcome is the expected one
 	$(BIN)/python -m sandbox.demo
@@ -44,6 +45,9 @@ browser-test: $(BROWSER)  ## the pages in Chromium (on Debian: apt-get install c
 readme-test: $(READY)  ## type every command of the README in a fresh clone
 	$(BIN)/pytest -m readme tests/test_readme.py
 
+lambda: | $(BIN)/pip  ## the Lambda's deployment package, build/lambda_shim.zip; prints its size and import time
+	@$(BIN)/python -m deploy.package
+
 bench: $(READY)  ## timings of this machine, with their goals
 	$(BIN)/python -m bench
 
@@ -58,6 +62,7 @@ lock:  ## pin the requirements anew (needs uv)
 	$(UV) pyproject.toml --extra dev --output-file requirements-dev.txt
 	$(UV) pyproject.toml --extra local --constraints requirements-dev.txt --output-file requirements.txt
 	$(UV) pyproject.toml --extra dev --extra browser --constraints requirements-dev.txt --output-file requirements-browser.txt
+	$(LAMBDA_EXTRA) | $(UV) - --constraints requirements-dev.txt --output-file requirements-lambda.txt
 
 clean:  ## remove what the commands above have made
 	rm -rf $(VENV) var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -42,8 +42,8 @@ OWNERS = {
     "psycopg": ("service/dispatch/wakeup.py",),
     "aiohttp": ("service/whatsapp/client.py", "service/dispatch/health.py", "sandbox/"),
     "requests": ("service/cli/", "lambda_shim/forward.py", "sandbox/demo"),
-    "boto3": ("service/secrets.py", "lambda_shim/forward.py"),
-    "botocore": ("service/secrets.py", "lambda_shim/forward.py"),
+    "boto3": ("service/secrets.py", "lambda_shim/forward.py", "sandbox/lambda_host/"),
+    "botocore": ("service/secrets.py", "lambda_shim/forward.py", "sandbox/lambda_host/"),
     "prometheus_client": (
         "service/metrics.py",
         "service/web/health.py",

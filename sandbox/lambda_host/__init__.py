@@ -12,6 +12,11 @@ The path of one POST /2015-03-31/functions/<name>/invocations, file by file:
     runtime_api.py   what that process asks for its invocations and answers them through
     log.py           what the process prints, line by line; the tail that a caller may ask for
 
+With `--queue-url` there is a second caller of function.py, with the messages of a queue:
+
+    event_source.py  a batch of messages → an invocation → which of them are done, as an event source mapping has it
+    sqs.py           the queue, through boto3
+
 Beside it: invocation.py holds the values that are handed on, report.py Lambda's wording of log lines and errors (both
-pure), app.py starts and stops it all. Another source of events, a queue say, is one more caller of `Function.invoke`.
+pure), app.py starts and stops it all.
 """

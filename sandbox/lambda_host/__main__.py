@@ -38,6 +38,10 @@ An event on the command line; version 1 has no such option and takes it as it is
 \b
 Later and in the background, as Lambda does it for asynchronous calls:
   lambda invoke --function-name lambda_shim --invocation-type Event --payload fileb://event.json out.json
+\b
+With a queue as a trigger, here one of moto's on this machine:
+  AWS_ENDPOINT_URL=http://127.0.0.1:5000 python -m sandbox.lambda_host \\
+    --queue-url http://127.0.0.1:5000/123456789012/parking
 """
 
 
@@ -50,6 +54,15 @@ Later and in the background, as Lambda does it for asynchronous calls:
 @click.option("--concurrency", default=DEFAULT.concurrency, type=click.IntRange(1), help="Invocations at once.")
 @click.option(
     "--retry-after", default=DEFAULT.retry_after, nargs=2, type=WAIT, help="Seconds between tries of an Event."
+)
+@click.option(
+    "--queue-url", help="An SQS queue to poll, as Lambda's event source mapping does; boto3 finds endpoint and keys."
+)
+@click.option(
+    "--queue-batch-size", default=DEFAULT.queue_batch_size, type=click.IntRange(1, 10), help="Messages in an event."
+)
+@click.option(
+    "--queue-concurrency", default=DEFAULT.queue_concurrency, type=click.IntRange(1), help="Batches at once, at most."
 )
 @click.option("--host", default=DEFAULT.host)
 @click.option("--port", default=DEFAULT.port, type=click.IntRange(0, 65535), help="0 picks a free one and prints it.")

@@ -1,6 +1,8 @@
 """The values that are handed on: how the function is set up, one invocation of it, and what came of it."""
 
+import uuid
 from dataclasses import dataclass
+from datetime import datetime
 
 ACCOUNT = "123456789012"  # AWS's number for examples
 LATEST = "$LATEST"
@@ -25,6 +27,9 @@ class Settings:
     region: str = "us-east-1"
     host: str = "127.0.0.1"
     port: int = 9000
+    queue_url: str | None = None
+    queue_batch_size: int = 10
+    queue_concurrency: int = 5
 
     @property
     def arn(self) -> str:
@@ -65,3 +70,8 @@ class Result:
 def arn_of(function_name: str, region: str) -> str:
     """A function's ARN in this account."""
     return f"arn:aws:lambda:{region}:{ACCOUNT}:function:{function_name}"
+
+
+def trace_id(moment: datetime, new_id: uuid.UUID) -> str:
+    """X-Ray's header for an invocation whose caller brought none."""
+    return f"Root=1-{int(moment.timestamp()):08x}-{new_id.hex[:24]};Sampled=0"

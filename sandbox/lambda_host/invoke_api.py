@@ -9,15 +9,18 @@ import json
 import re
 import uuid
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, NoReturn
 
 from aiohttp import web
 
+from sandbox.lambda_host.event_source import EventSource
 from sandbox.lambda_host.function import Function, Throttled
-from sandbox.lambda_host.invocation import LATEST, Invocation, Result, Settings, arn_of
+from sandbox.lambda_host.invocation import LATEST, Invocation, Result, Settings, arn_of, trace_id
 
 FUNCTION = web.AppKey("function", Function)
+EVENT_SOURCE: web.AppKey[EventSource | None] = web.AppKey("event_source")
 NEW_ID: web.AppKey[Callable[[], uuid.UUID]] = web.AppKey("new_id")
 NOW: web.AppKey[Callable[[], datetime]] = web.AppKey("now")
 
@@ -53,7 +56,7 @@ async def invoke(request: web.Request) -> web.Response:
         request_id=request["request_id"],
         payload=await _payload(request, LIMITS[kind]),
         arn=arn,
-        trace_id=request.headers.get("X-Amzn-Trace-Id") or _trace_id(request),
+        trace_id=request.headers.get("X-Amzn-Trace-Id") or trace_id(request.app[NOW](), request.app[NEW_ID]()),
         client_context=None if is_event else _client_context(request),
     )
     if is_event:
@@ -63,8 +66,8 @@ async def invoke(request: web.Request) -> web.Response:
 
 
 async def healthz(request: web.Request) -> web.Response:
-    """200 as long as it runs, with what it has run."""
-    function = request.app[FUNCTION]
+    """200 as long as it runs, with what it has run; `queue` counts messages where one is polled."""
+    function, event_source = request.app[FUNCTION], request.app[EVENT_SOURCE]
     counts = function.counts
     return web.json_response(
         {
@@ -73,6 +76,7 @@ async def healthz(request: web.Request) -> web.Response:
             "environments": {"busy": function.busy, "idle": function.idle, "at_most": function.settings.concurrency},
             "invocations": {"done": counts.invocations, "failed": counts.errors, "throttled": counts.throttled},
             "events": {"waiting": function.waiting, "dropped": counts.dropped},
+            **({"queue": asdict(event_source.counts)} if event_source else {}),
         }
     )
 
@@ -153,11 +157,6 @@ def _client_context(request: web.Request) -> str | None:
     except (binascii.Error, ValueError, RecursionError):
         sentence = "Client context must be a valid Base64-encoded JSON object."
         raise InvokeError(400, "InvalidRequestContentException", sentence) from None
-
-
-def _trace_id(request: web.Request) -> str:
-    seconds = int(request.app[NOW]().timestamp())
-    return f"Root=1-{seconds:08x}-{request.app[NEW_ID]().hex[:24]};Sampled=0"
 
 
 def _as_response(result: Result, with_log: bool) -> web.Response:
