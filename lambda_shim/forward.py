@@ -1,93 +1,145 @@
-"""The signed POST to the service, as an ASGI app: a request in, the service's answer out.
+"""The call to the service: an event is signed, tried twice, and parked where it is not taken; HTTP is passed on, once."""
 
-It raises nothing. What keeps it from an answer (a setting, the network, the time) becomes a 503 or 504, problem+json,
-whose detail says what happened and what to do, and shows neither the URL nor a key.
-"""
-
+import base64
+import gzip
 import json
 import os
+import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from threading import Thread
+from typing import Any
 
 import requests
 from mangum.types import Receive, Response, Scope, Send
-from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
+from standardwebhooks import Webhook
 
-PARKING_SECONDS = 2.0  # what is left of the invocation when the forwarder gives up
-LEAST_SECONDS = 0.5  # with less left, a POST would only leave the service with an event nobody waits for
+from lambda_shim.adapters import REFUSALS, NotTaken, Refused, read_results
+
+SETTINGS = ("SERVICE_URL", "SIGNING_KEYS", "PARKING_QUEUE_URL")
+KEPT, LEAST = 2.0, 0.5  # seconds of the invocation: for parking, and for a call that somebody still waits for
+NO_KEY = "SIGNING_KEYS is unusable: give it the service's own, as in whsec_…,whsec_…, or the ARN of a readable secret"
+SLOW = "No whole answer in time: check SERVICE_URL, its name server, and the service's log."
+ELSEWHERE = "There is nothing here but /webhooks/whatsapp and /v1/."
+LARGEST = 1_000_000  # bytes of a parked body; SQS takes 1 MiB with all attributes
+DOOR = re.compile(r"/webhooks/whatsapp|/v1(/[A-Za-z0-9_-]+)+")
+ASKED = re.compile(rb"accept|authorization|content-type|idempotency-key|user-agent|x-hub-signature-256|webhook-[a-z]+")
+ANSWERED = re.compile(r"allow|content-disposition|content-type|idempotent-replayed|retry-after", re.IGNORECASE)
 
 
-@dataclass
 class Forwarder:
-    """Posts over one kept connection. Spans are seconds; `total` bounds the retry, too: Pinpoint waits 15 s."""
+    """An ASGI app that raises nothing. Spans are seconds; `total` bounds the retry, too: Pinpoint waits 15 s."""
 
-    environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
-    connect: float = 1.0
-    read: float = 6.0
-    total: float = 12.0
-    session: requests.Session = field(default_factory=requests.Session, repr=False)
+    def __init__(self, environment: Mapping[str, str] = os.environ, read: float = 6.0, total: float = 12.0) -> None:
+        self._read, self._total = read, total
+        self._url, self._keys, self._queue = (environment.get(name, "").strip() for name in SETTINGS)
+        self._session, self._secret = requests.Session(), ""
+        self._session.verify = environment.get("REQUESTS_CA_BUNDLE") or True
+        self._sqs = _aws("sqs") if self._queue else None  # at start, not in the emergency
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Blocks its event loop while it posts: a Lambda has one invocation at a time, nothing else would run."""
-        request = await receive()
-        answer = self._hand_over(scope, request["body"])
+        """Blocks its event loop while it calls: a Lambda has one invocation at a time, nothing else would run."""
+        body = (await receive())["body"]
+        answer = self._hand_over(scope, body) if "shim" in scope else self._pass_on(scope, body)
         await send({"type": "http.response.start", "status": answer["status"], "headers": answer["headers"]})
         await send({"type": "http.response.body", "body": answer["body"]})
 
-    def _hand_over(self, scope: Scope, body: bytes) -> Response:
-        try:
-            url, signer = _settings(self.environment)
-        except ValueError as fault:
-            return _problem(503, str(fault))
-        context = scope["aws.context"]
-        ends_in = context.get_remaining_time_in_millis() / 1000 if context else float("inf")
-        deadline = time.monotonic() + min(self.total, ends_in - PARKING_SECONDS)
-        answer = _problem(504, "The function had no time left to call the service: set its time-out to 15 s.")
-        for _ in range(2):  # the event id makes the second harmless, even after a read time-out
-            left = deadline - time.monotonic()
-            if left < LEAST_SECONDS:
+    def post(self, scope: Scope, body: bytes) -> Response:
+        """An event, signed; a second time where that may help: its id makes it harmless, even after a read time-out."""
+        answer = _problem(503, "The function had no time left to call the service: set its time-out to 15 s.")
+        deadline, refused, webhook_id = time.monotonic() + self._left(scope), "", scope["shim"]["webhook_id"]
+        for _ in range(2):
+            if answer["status"] not in {401, 502, 503, 504} or deadline - time.monotonic() < LEAST:
                 break
-            answer = self._post(url, signer, scope, body, left)
-            if answer["status"] not in {502, 503, 504}:
-                break
+            try:
+                key, now = self._key(refused), datetime.now(UTC)  # `sign` takes any time for UTC
+                signature = Webhook(key).sign(webhook_id, now, body.decode())
+            except Exception as error:  # noqa: BLE001 - no key, none that is one, a secret that boto3 cannot read
+                return answer if refused else _problem(503, NO_KEY, error)
+            signed = {"webhook-timestamp": str(int(now.timestamp())), "webhook-signature": signature}
+            headers = {"content-type": "application/json", "webhook-id": webhook_id, **signed}
+            answer = self._call(scope, body, headers, deadline - time.monotonic())
+            refused = key if answer["status"] == 401 else ""
         return answer
 
-    def _post(self, url: str, signer: Webhook, scope: Scope, body: bytes, left: float) -> Response:
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        headers |= _signature(signer, scope["shim.event_id"], body)
-        connect = min(self.connect, left / 2)
-        spans = (connect, min(self.read, left - connect))
+    def _key(self, refused: str) -> str:
+        """The first signing key but the one that was refused; after a refusal the secret is read anew."""
+        if self._keys.startswith("arn:") and (refused or not self._secret):
+            self._secret = _aws("secretsmanager").get_secret_value(SecretId=self._keys)["SecretString"]
+        return next(key for key in map(str.strip, (self._secret or self._keys).split(",")) if key not in {"", refused})
+
+    def _hand_over(self, scope: Scope, body: bytes) -> Response:
+        facts, answers = scope["shim"], [_problem(503, SLOW)]
+        call = Thread(target=lambda: answers.append(self.post(scope, body)), daemon=True)
+        call.start()  # no time-out of requests ends the wait for a slow name server, or for an answer that trickles
+        call.join(max(0.0, self._left(scope)) + LEAST)
+        answer, status = answers[-1], answers[-1]["status"]
         try:
-            answer = self.session.post(url + scope["path"], body, headers=headers, timeout=spans, allow_redirects=False)
-        except requests.ReadTimeout:
-            return _problem(504, "The service did not answer in time and may have taken the event: see its log.")
-        except (requests.RequestException, ValueError) as error:  # urllib3 lets a ValueError through for odd hosts
-            cause = type(error).__name__
-            return _problem(503, f"No answer ({cause}): check SERVICE_URL, that the service runs, and the way to it.")
-        return {"status": answer.status_code, "headers": [], "body": answer.content}
+            outcomes = [result["whatsapp_status"] for result in read_results(answer, facts["recipients"])]
+        except Refused:
+            outcomes = ["refused"] * facts["recipients"]
+        except NotTaken as reason:
+            answer, outcome = self._park(scope, body, answer, str(reason))
+            outcomes = [outcome] * facts["recipients"]
+        log_invocation(status=status, **facts, **{each: outcomes.count(each) for each in outcomes})
+        return answer
+
+    def _park(self, scope: Scope, body: bytes, answer: Response, reason: str) -> tuple[Response, str]:
+        if self._sqs is None:
+            return answer, "not_taken"
+        attributes = {"webhook-id": {"DataType": "String", "StringValue": scope["shim"]["webhook_id"]}}
+        if len(body) > LARGEST:
+            body = base64.b64encode(gzip.compress(body))
+            attributes["content-encoding"] = {"DataType": "String", "StringValue": "gzip"}
+        try:
+            self._sqs.send_message(QueueUrl=self._queue, MessageBody=body.decode(), MessageAttributes=attributes)
+        except Exception as error:  # noqa: BLE001 - boto3 has many; each means that the event is not kept
+            told = f"{reason.partition(': ')[2].rstrip('.')}. Nor does SQS take it: check PARKING_QUEUE_URL"
+            return _problem(503 if answer["status"] in REFUSALS else answer["status"], told, error), "not_taken"
+        results = [{"status": "parked", "detail": reason}] * scope["shim"]["recipients"]
+        return {"status": 202, "headers": [], "body": json.dumps({"results": results}).encode()}, "parked"
+
+    def _pass_on(self, scope: Scope, body: bytes) -> Response:
+        event, path = scope["aws.event"], scope["path"]
+        known = DOOR.fullmatch(path) and "%" not in f"{event.get('rawPath')}{event.get('path')}"  # nor in disguise
+        headers = {name.decode(): text.decode("latin-1") for name, text in scope["headers"] if ASKED.fullmatch(name)}
+        answer = self._call(scope, body, headers, self._left(scope)) if known else _problem(404, ELSEWHERE)
+        log_invocation(status=answer["status"], path=path[:64] if known else "elsewhere")
+        return answer
+
+    def _left(self, scope: Scope) -> float:
+        context = scope["aws.context"]
+        return min(self._total, context.get_remaining_time_in_millis() / 1000 - KEPT) if context else self._total
+
+    def _call(self, scope: Scope, body: bytes, headers: Mapping[str, str], seconds: float) -> Response:
+        url = f"{self._url.rstrip('/')}{scope['path']}?{scope.get('query_string', b'').decode()}"
+        half = max(0.1, seconds) / 2
+        spans = min(1.0, half), min(self._read, half)  # to connect, to read
+        try:
+            request = requests.Request(scope["method"], url, headers, data=body).prepare()
+            answer = self._session.send(request, timeout=spans, allow_redirects=False, proxies={})
+        except Exception as error:  # noqa: BLE001 - requests', urllib3's, the operating system's: each means no answer
+            return _problem(503, "No answer: check SERVICE_URL, that the service runs, and its log", error)
+        kept = [[n.encode(), v.encode("ascii", "replace")] for n, v in answer.headers.items() if ANSWERED.fullmatch(n)]
+        return {"status": answer.status_code, "headers": kept, "body": answer.content}
 
 
-def _settings(environment: Mapping[str, str]) -> tuple[str, Webhook]:
-    """The service's base URL, and what signs. A ValueError names what to set and never shows a value."""
-    url = environment.get("SERVICE_URL", "").strip().rstrip("/")
-    if not url.startswith(("http://", "https://")):
-        raise ValueError("SERVICE_URL is not set or no URL: set it to the service's base URL, as in https://host.")
-    try:
-        return url, Webhook(environment.get("SIGNING_KEYS", "").split(",")[0].strip())
-    except (ValueError, EmptyWebhookSecretError):
-        sentence = "SIGNING_KEYS is not set or its first key is none: set it to the service's, as in whsec_…,whsec_…"
-        raise ValueError(sentence) from None
+def _problem(status: int, detail: str, cause: Exception | None = None) -> Response:
+    told = f"{detail} ({type(cause).__name__})." if cause else detail  # its text could show a URL or a key
+    body = json.dumps({"type": "about:blank", "title": "Not handed over", "status": status, "detail": told})
+    headers = [[b"content-type", b"application/problem+json"], [b"retry-after", b"10"]]
+    return {"status": status, "headers": headers, "body": body.encode()}
 
 
-def _signature(signer: Webhook, event_id: str, body: bytes) -> dict[str, str]:
-    """Standard Webhooks headers for these bytes at this moment; `sign` takes any time for UTC."""
-    now = datetime.now(UTC)
-    signature = signer.sign(event_id, now, body.decode())
-    return {"webhook-id": event_id, "webhook-timestamp": str(int(now.timestamp())), "webhook-signature": signature}
+def _aws(service: Any) -> Any:
+    import boto3  # noqa: PLC0415 - it comes with Lambda's runtime and is slow to load: only who uses it does
+    from botocore.config import Config  # noqa: PLC0415
+
+    patience = Config(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 2})
+    return boto3.Session().client(service, config=patience)  # the default session is not for several threads
 
 
-def _problem(status: int, detail: str) -> Response:
-    body = {"type": "about:blank", "title": "Not handed over", "status": status, "detail": detail}
-    return {"status": status, "headers": [], "body": json.dumps(body).encode()}
+def log_invocation(**facts: Any) -> None:
+    """One JSON line on stdout, where Lambda collects it, in one write: threads do not mix theirs."""
+    print(json.dumps({"log": "shim.invoked", **facts}) + "\n", end="", flush=True)

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
@@ -10,10 +11,12 @@ from click.testing import CliRunner
 
 from service.cli import cli
 from service.config import Settings
+from service.intake.rules import ADDRESS_FIELDS
 from service.message import MOVES, Status
 
 ROOT = Path(__file__).parent.parent
 _README = (ROOT / "README.md").read_text()
+_SETTING = r"^\| `([A-Z_]+)` \|"
 
 
 def _rows(text: str, columns: int) -> list[list[str]]:
@@ -41,8 +44,19 @@ def settings_table() -> list[str]:
 
 
 def test_the_readme_has_every_setting_as_it_is() -> None:
-    table = [line for line in _README.splitlines() if re.match(r"\| `[A-Z_]+` \|", line)]
-    assert table == settings_table()
+    service, shim = _README.split("The shim has settings of its own")
+    assert [line for line in service.splitlines() if re.match(_SETTING, line)] == settings_table()
+    read = re.findall(r'environ(?:ment)?\.get\("([A-Z_]+)"', (ROOT / "lambda_shim/forward.py").read_text())
+    assert sorted(re.findall(_SETTING, shim, re.M)) == sorted(set(read))
+
+
+def test_the_settings_file_of_the_readme_can_be_used() -> None:
+    (toml,) = re.findall(r"^```toml\n(.*?)^```$", _README, re.M | re.S)
+    settings = Settings.from_environment({"CHANNEL_SETTINGS": toml})
+    assert set(tomllib.loads(toml)) == {"numbers", "messages", "connect"}
+    assert settings.numbers
+    assert settings.messages
+    assert settings.connect.address_fields != ADDRESS_FIELDS
 
 
 def test_each_move_is_drawn_once_and_by_a_function_that_exists() -> None:
@@ -60,6 +74,7 @@ def test_every_command_explains_itself(command: str) -> None:
     result = CliRunner().invoke(cli, [command, "--help"])
     assert result.exit_code == 0
     assert len(result.output.splitlines()) > 4
+    assert r"\b" not in result.output, "click wants the character, not the letters"
 
 
 def test_the_commands_of_the_readme_exist() -> None:

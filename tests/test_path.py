@@ -64,6 +64,31 @@ def test_the_article_s_event_arrives_and_is_read(system: System) -> None:
     assert [status["status"] for status in attempt["statuses"]] == ["sent", "delivered", "read"]
 
 
+def test_a_connect_journeys_action_sends_its_named_message(database_url: str, tmp_path: Path) -> None:
+    settings = (SAMPLES / "settings.toml").read_text()
+    named = settings[settings.index("[messages.") :]  # the sample's number has its secret in AWS
+    event = _sample("connect_journey_action.json")
+    with running(database_url, tmp_path, CHANNEL_SETTINGS=named) as system:
+        system.start_sandbox()
+        system.start_web()
+        system.start_dispatcher()
+        answer = handler(event, None, Forwarder(system.shim_settings))
+        sent, rejected = answer["Items"]["CustomerProfiles"]
+        assert [sent["Id"], rejected["Id"]] == [profile["ProfileId"] for profile in event["Items"]["CustomerProfiles"]]
+        assert rejected["ResultData"]["whatsapp_reason"].startswith("invalid_address: ")
+        message_id = sent["ResultData"]["whatsapp_message_id"]
+        system.until(lambda: system.report(message_id)["status"] == "read", "the message to be read")
+        (body,) = requests.get(f"{system.sandbox}/sandbox/messages", timeout=5).json()
+
+    texts = [{"type": "text", "text": text} for text in ("Tuohumai", "Champion T Shirt")]
+    assert (body["to"], body["biz_opaque_callback_data"]) == ("+8613800138000", f"{message_id}.1")
+    assert body["template"] == {
+        "name": "ordertimeoutnotification",
+        "language": {"code": "en_US"},
+        "components": [{"type": "body", "parameters": texts}],
+    }
+
+
 def test_the_same_event_five_times_at_once_sends_one_message_per_endpoint(system: System) -> None:
     event = _sample("pinpoint_campaign_fifty.json")
 

@@ -1,35 +1,30 @@
-"""The answers table of the shim, row by row, and which events it takes for Pinpoint's: no network."""
+"""Which events the adapters take, what they ask of the service, and how they read its answers: no network."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from mangum.types import Response
 
-from lambda_shim.adapters import NotTaken, PinpointEvent, Refused
-
-SAMPLES = Path(__file__).parents[1] / "samples"
-
-
-def sample(name: str) -> Any:
-    return json.loads((SAMPLES / f"{name}.json").read_bytes())
+from lambda_shim.adapters import ConnectEvent, NotTaken, PinpointEvent, Refused
+from tests.lambda_shim.serving import Context, article, as_bytes, problem, result, sample
 
 
-def read(status: int, body: object) -> dict[str, Any]:
-    """What the article's event gets for this answer; bytes are sent as they are."""
+def read(status: int, body: object, event: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What the article's event, of one endpoint, gets for this answer; bytes are sent as they are."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     answer: Response = {"status": status, "headers": [], "body": content}
-    return PinpointEvent(sample("pinpoint_campaign_article"), None, None)(answer)
+    return PinpointEvent(event or article(), None, None)(answer)
 
 
-def problem(**more: object) -> dict[str, object]:
-    return {"type": "about:blank", "title": "Not right", **more}
+def nested(levels: int) -> bytes:
+    return b"[" * levels + b"]" * levels
 
 
 @pytest.mark.parametrize("name", ["pinpoint_campaign_article", "pinpoint_journey", "pinpoint_console_without_data"])
 def test_pinpoints_shapes_are_taken(name: str) -> None:
     assert PinpointEvent.infer(sample(name), None, None)
+    assert not ConnectEvent.infer(sample(name), None, None)
 
 
 @pytest.mark.parametrize("name", ["ApplicationId", "CampaignId", "JourneyId", "Endpoints", "Data"])
@@ -37,9 +32,25 @@ def test_one_of_pinpoints_names_is_enough_since_the_service_says_what_is_missing
     assert PinpointEvent.infer({name: None}, None, None)
 
 
-@pytest.mark.parametrize("name", ["connect_journey_action", "lambda_sqs_event", "lambda_function_url_webhook"])
-def test_other_shapes_are_not_pinpoints(name: str) -> None:
+@pytest.mark.parametrize("name", ["InvocationMetadata", "Items"])
+def test_one_of_connects_names_is_enough_too(name: str) -> None:
+    assert ConnectEvent.infer({name: None}, None, None)
+
+
+@pytest.mark.parametrize("name", ["lambda_sqs_event", "lambda_function_url_webhook"])
+def test_other_shapes_are_neithers(name: str) -> None:
     assert not PinpointEvent.infer(sample(name), None, None)
+    assert not ConnectEvent.infer(sample(name), None, None)
+
+
+def test_connects_shape_is_not_pinpoints() -> None:
+    assert not PinpointEvent.infer(sample("connect_journey_action"), None, None)
+
+
+@pytest.mark.parametrize("event", [None, [], "Endpoints", 7, ["Items"]])
+def test_what_is_no_object_is_neithers(event: object) -> None:
+    assert not PinpointEvent.infer(event, None, None)
+    assert not ConnectEvent.infer(event, None, None)
 
 
 def test_the_body_is_the_event_and_ascii_even_with_half_a_surrogate_pair() -> None:
@@ -47,17 +58,32 @@ def test_the_body_is_the_event_and_ascii_even_with_half_a_surrogate_pair() -> No
     body = PinpointEvent(event, None, None).body
     assert body.isascii()
     assert event == json.loads(body)
-    assert b", " not in body
+    assert body == as_bytes(event)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"Data": 1e400}',
+        '{"Data": [1.10, -0.0, 12345678901234567890123]}',
+        '{"Data": "\\ud83d\\ude00 \\udc00 \\u007f"}',
+    ],
+)
+def test_what_was_written_once_is_written_the_same_again(text: str) -> None:
+    """A parked body is parsed and written anew: the bytes, which the service compares, do not change."""
+    body = PinpointEvent(json.loads(text), None, None).body
+    assert PinpointEvent(json.loads(body), None, None).body == body
 
 
 def test_each_recipient_gets_its_facts_and_absent_ones_are_left_out() -> None:
+    event: dict[str, Any] = {"Endpoints": {"one": {}, "two": {}, "three": {}, "four": {}}}
     results = [
         {"recipient": "one", "status": "accepted", "message_id": "m1"},
         {"recipient": "two", "status": "duplicate", "message_id": "m0"},
         {"recipient": "three", "status": "rejected", "code": "opted_out", "path": "p", "detail": "OptOut is ALL"},
         {"recipient": "four", "status": "accepted", "message_id": None},
     ]
-    assert read(202, {"event_id": "x", "accepted": 2, "duplicates": 1, "rejected": 1, "results": results}) == {
+    assert read(202, {"event_id": "x", "accepted": 2, "duplicates": 1, "rejected": 1, "results": results}, event) == {
         "one": {"EventAttributes": {"whatsapp_status": "accepted", "whatsapp_message_id": "m1"}},
         "two": {"EventAttributes": {"whatsapp_status": "duplicate", "whatsapp_message_id": "m0"}},
         "three": {"EventAttributes": {"whatsapp_status": "rejected", "whatsapp_reason": "opted_out: OptOut is ALL"}},
@@ -65,126 +91,122 @@ def test_each_recipient_gets_its_facts_and_absent_ones_are_left_out() -> None:
     }
 
 
+def test_what_the_service_says_more_does_no_harm() -> None:
+    more = result("test123", phone="…", event_id=7, self="x", path=None)
+    assert list(read(202, {"results": [more], "more": 1})) == ["test123"]
+
+
+def test_results_belong_to_recipients_by_their_order() -> None:
+    """The service shortens and escapes names for its own use; the sender knows its own."""
+    name = "e" * 300 + "\ud83d"
+    assert read(202, {"results": [result("e" * 256, message_id="m")]}, {"Endpoints": {name: {}}}) == {
+        name: {"EventAttributes": {"whatsapp_status": "accepted", "whatsapp_message_id": "m"}}
+    }
+
+
 def test_attributes_keep_pinpoints_limits() -> None:
     rejection = {"recipient": "e", "status": "rejected", "code": "invalid_params", "detail": "字" * 500}
-    attributes = read(202, {"results": [rejection]})["e"]["EventAttributes"]
-    assert len(attributes) <= 5
-    assert all(len(name) <= 128 and isinstance(value, str) for name, value in attributes.items())
+    attributes = read(202, {"results": [rejection]})["test123"]["EventAttributes"]
+    assert attributes == {"whatsapp_status": "rejected", "whatsapp_reason": "invalid_params: " + "字" * 111 + "…"}
     assert len(attributes["whatsapp_reason"]) == 128
-    assert attributes["whatsapp_reason"].endswith("字…")
 
 
-def test_all_rejected_does_not_raise() -> None:
-    assert read(202, {"results": [{"recipient": "e", "status": "rejected", "code": "c", "detail": "d"}]})
+def test_a_reason_of_128_characters_is_whole() -> None:
+    rejection = {"recipient": "e", "status": "rejected", "code": "c", "detail": "d" * 125}
+    assert read(202, {"results": [rejection]})["test123"]["EventAttributes"]["whatsapp_reason"] == "c: " + "d" * 125
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
-def test_a_refused_event_raises_the_status_and_each_fault(status: int) -> None:
-    errors = [
-        {"path": "Data", "code": "missing", "detail": "Give the campaign a CustomMessage."},
-        {"path": "Endpoints", "code": "missing", "detail": "There is nobody to send to."},
-    ]
+def test_a_refused_event_raises_the_status_and_the_services_words(status: int) -> None:
     with pytest.raises(Refused) as refused:
-        read(status, problem(status=status, detail="Two faults.", errors=errors))
+        read(status, problem(status, "Data: give the campaign a CustomMessage; Endpoints: there is nobody"))
     assert str(refused.value) == (
-        f"The service refused the event ({status}): Data: Give the campaign a CustomMessage.; "
-        "Endpoints: There is nobody to send to."
+        f"The service refused the event ({status}): Data: give the campaign a CustomMessage; Endpoints: there is nobody"
     )
 
 
-@pytest.mark.parametrize(
-    ("body", "reason"),
-    [
-        (problem(detail="Too large."), "Too large."),
-        (problem(errors=[], detail="Too large."), "Too large."),
-        (problem(), "it gave no reason."),
-        (problem(errors=[7], detail="x"), "it gave no reason."),
-        (b"<html>", "it gave no reason."),
-        ([1], "it gave no reason."),
-    ],
-)
-def test_a_refusal_without_faults_still_raises_refused(body: object, reason: str) -> None:
-    with pytest.raises(Refused) as refused:
-        read(413, body)
-    assert str(refused.value).endswith(f"(413): {reason}")
+NOT_THE_SERVICES: list[object] = [
+    b"",
+    b"<html>Bad Request</html>",
+    b"\xff",
+    b"[1]",
+    b"null",
+    nested(100_000),
+    {"message": "Request Too Long"},
+    {"detail": [{"loc": ["body"], "msg": "Field required", "input": {"Address": "8613800138000"}}]},
+    {"detail": "Field required for 8613800138000"},
+    {"status": 500, "detail": "of another answer"},
+    {"status": "422", "detail": "a text"},
+    {"status": 422, "detail": ""},
+    {"status": 422, "detail": None},
+    {"status": 422},
+]
 
 
-@pytest.mark.parametrize(
-    ("status", "body", "says"),
-    [
-        (401, b"", "SIGNING_KEYS"),
-        (403, b"<html>", "load balancer"),
-        (404, b"", "SERVICE_URL"),
-        (404, problem(detail="Nothing here."), "Nothing here. That was not the service"),
-        (408, b"", "overloaded"),
-        (429, b"", "overloaded"),
-        (500, b"Internal Server Error", "overloaded"),
-        (502, b"", "overloaded"),
-        (503, problem(detail="The store cannot be written."), "The store cannot be written. Then hand it over again."),
-        (504, b"", "overloaded"),
-        (418, b"", "overloaded"),
-        (301, b"", "SERVICE_URL"),
-        (200, {"results": []}, "SERVICE_URL"),
-        (204, b"", "SERVICE_URL"),
-    ],
-)
-def test_any_other_answer_means_not_taken_and_says_what_to_do(status: int, body: object, says: str) -> None:
+@pytest.mark.parametrize("body", NOT_THE_SERVICES, ids=str)
+def test_a_refusal_that_is_not_the_services_means_not_taken(body: object) -> None:
+    """What stands before the service, or instead of it, refuses too: that is no reason to give the event up."""
+    with pytest.raises(NotTaken, match=r"^The event was not taken \(422\): Check SIGNING_KEYS \(401\), SERVICE_URL"):
+        read(422, body)
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 301, 401, 403, 404, 405, 408, 409, 418, 429, 500, 502, 503, 504])
+def test_any_other_answer_means_not_taken_and_says_what_to_look_at(status: int) -> None:
     with pytest.raises(NotTaken) as not_taken:
-        read(status, body)
-    assert f"({status})" in str(not_taken.value)
-    assert says in str(not_taken.value)
+        read(status, {"results": [result("test123")]} if status < 300 else b"<html>8613800138000</html>")
+    assert str(not_taken.value) == (
+        f"The event was not taken ({status}): Check SIGNING_KEYS (401), SERVICE_URL (404), "
+        "what stands before the service (403), else its /readyz."
+    )
+
+
+def test_the_services_own_reason_goes_before_ours() -> None:
+    with pytest.raises(NotTaken) as not_taken:
+        read(503, problem(503, "The database cannot be reached; nothing was stored. Send it again."))
+    sentence = "The event was not taken (503): The database cannot be reached; nothing was stored. Send it again."
+    assert str(not_taken.value) == sentence
 
 
 @pytest.mark.parametrize(
     "body",
     [
-        b"",
-        b"\xff",
-        b"ok",
-        b"[]",
-        b"null",
-        {},
+        *NOT_THE_SERVICES,
         {"results": None},
+        {"results": 1},
+        {"results": "a"},
         {"results": {"a": 1}},
         {"results": ["a"]},
+        {"results": []},
+        {"results": [result("test123"), result("one too many")]},
         {"results": [{"recipient": "e"}]},
         {"results": [{"recipient": "e", "status": "queued"}]},
+        {"results": [{"recipient": "e", "status": "status"}]},
         {"results": [{"recipient": "e", "status": ["accepted"]}]},
-        {"results": [{"recipient": {}, "status": "accepted"}]},
+        {"results": [{"recipient": "e", "status": "rejected", "code": 7}]},
+        {"results": [{"recipient": "e", "status": "rejected", "detail": ["d"]}]},
     ],
+    ids=str,
 )
 def test_a_202_that_is_not_the_services_means_not_taken(body: object) -> None:
-    with pytest.raises(NotTaken, match=r"\(202\): That was not the service"):
+    with pytest.raises(NotTaken, match=r"^The event was not taken \(202\): Check SIGNING_KEYS"):
         read(202, body)
 
 
-def test_the_log_line_has_ids_and_counts_and_nothing_private(capsys: pytest.CaptureFixture[str]) -> None:
-    event = sample("pinpoint_campaign_fifty")
-    results = [{"recipient": "a", "status": status, "message_id": "m"} for status in ("accepted", "rejected")]
-    results = [result | {"recipient": str(n)} for n, result in enumerate(results)]
-    adapter = PinpointEvent(event, None, None)
-    adapter({"status": 202, "headers": [], "body": json.dumps({"results": results}).encode()})
-    (line,) = capsys.readouterr().out.splitlines()
-    facts = json.loads(line)
-    assert facts.pop("duration_ms") >= 0
-    assert facts == {
-        "log": "shim.invoked",
-        "status": 202,
-        "webhook_id": adapter.event_id,
-        "application": event["ApplicationId"],
-        "campaign": event["CampaignId"],
-        "endpoints": 50,
-        "accepted": 1,
-        "duplicates": 0,
-        "rejected": 1,
-    }
-    assert all(endpoint["Address"].lstrip("+") not in line for endpoint in event["Endpoints"].values())
+def test_the_event_id_is_receipt_time_and_request_id() -> None:
+    event_id = PinpointEvent(article(), Context("request-1"), None).event_id
+    assert event_id.startswith("evt_1")
+    assert event_id.endswith("_request-1")
+    assert PinpointEvent(article(), Context("request-1"), None, "evt_1_x").event_id == "evt_1_x"
 
 
-def test_a_failure_is_logged_too_and_odd_ids_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
-    odd: dict[str, Any] = {"ApplicationId": {"Address": "8613800138000"}, "JourneyId": "j1", "Endpoints": []}
-    with pytest.raises(NotTaken):
-        PinpointEvent(odd, None, None)({"status": 500, "headers": [], "body": b""})
-    facts = json.loads(capsys.readouterr().out)
-    assert (facts["status"], facts["journey"], facts["endpoints"]) == (500, "j1", 0)
-    assert "application" not in facts
+@pytest.mark.parametrize(
+    ("event", "ids"),
+    [
+        ({"ApplicationId": "a", "JourneyId": "j", "CampaignId": {"Address": "8613800138000"}, "Data": "d"}, ["a", "j"]),
+        ({"ApplicationId": "", "CampaignId": None, "JourneyId": 7, "Endpoints": []}, []),
+    ],
+)
+def test_only_ids_that_are_texts_are_logged(event: dict[str, Any], ids: list[str]) -> None:
+    scope = PinpointEvent(event, None, None, "evt_1_x").scope
+    assert scope["shim"].pop("recipients") == 0
+    assert list(scope["shim"].values()) == ["evt_1_x", *ids]
