@@ -21,8 +21,7 @@ def handler(event: Any, context: Any, forwarder: Forwarder = FORWARDER) -> dict[
     """Hand the event to the service; return what its sender expects, or raise Refused or NotTaken (see adapters)."""
     if (records := look_up(event, "Records", [])) and all(look_up(record, "messageId", "") for record in records):
         return _from_queue(records, context, forwarder)
-    with asyncio.Runner() as runner:
-        runner.get_loop()  # Mangum runs the app in the thread's current loop, which a thread or Python 3.14 has not
+    with asyncio.Runner():  # Mangum runs the app in the thread's current loop, which a thread or Python 3.14 has not
         mangum = Mangum(forwarder, lifespan="off", custom_handlers=KINDS, text_mime_types=["text/", "application/"])
         try:
             adapter = mangum.infer(event, context)

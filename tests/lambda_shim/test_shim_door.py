@@ -199,6 +199,16 @@ def test_the_services_answer_comes_back_without_its_own_affairs(shape: Shape, as
 
 
 @every_shape
+def test_a_header_of_the_service_that_is_no_ascii_spoils_nothing(shape: Shape, ask: Any, service: Service) -> None:
+    service.answers(
+        Answer(200, b"x", {"Content-Type": "text/csv", "Content-Disposition": "attachment; filename=\xfc.csv"})
+    )
+    answer = ask(shape, "GET", "/v1/campaigns/c1")
+    assert (answer.status, answer.body) == (200, b"x")
+    assert answer.headers["content-disposition"] == "attachment; filename=?.csv"
+
+
+@every_shape
 @pytest.mark.parametrize("status", [200, 301, 400, 401, 403, 404, 409, 413, 422, 429, 500, 502, 503, 504])
 def test_any_answer_is_the_callers_and_asked_for_once(status: int, shape: Shape, ask: Any, service: Service) -> None:
     told = problem(status) if status >= 400 else b"{}"

@@ -98,7 +98,8 @@ def is_the_services(status: int, said: Any, recipients: int) -> bool:
     if not isinstance(said, dict):
         return False
     if status != 202:
-        return said.get("status") == status and isinstance(said.get("detail"), str) and said["detail"] != ""
+        same, detail = said.get("status"), said.get("detail")
+        return isinstance(same, int) and same == status and isinstance(detail, str) and detail != ""
     found = said.get("results")
     if not isinstance(found, list) or len(found) != recipients:
         return False

@@ -128,7 +128,9 @@ def test_a_bad_record_never_holds_up_the_others(
     records = batch(record("one", webhook_id="evt_1_one"), bad, record("two", webhook_id="evt_1_two"))
     assert handler(records, Context(), forwarder) == failed("bad")
     assert [request.webhook_id for request in service.requests] == ["evt_1_one", "evt_1_two"]
-    assert log.line()["failed"].keys() == {"bad"}
+    failures = log.line()["failed"]
+    assert failures.keys() == {"bad"}
+    assert failures["bad"].isidentifier() or failures["bad"].startswith("The event was not taken (503): No answer")
 
 
 def test_attributes_of_others_do_no_harm(service: Service, forwarder: Forwarder) -> None:
