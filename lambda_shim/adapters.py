@@ -83,7 +83,8 @@ def read_results(response: Response, recipients: int) -> list[dict[str, str]]:
     with suppress(ValueError, LookupError, TypeError, RecursionError):  # not the service's JSON
         answer = json.loads(response["body"])
         reason = look_up(answer, "detail", "") if look_up(answer, "status", 0) == status else ""  # a problem of its own
-        if status == 202 and len(found := answer["results"]) == recipients and {x["status"] for x in found} <= OUTCOMES:
+        found = answer["results"] if status == 202 else None
+        if isinstance(found, list) and len(found) == recipients and {each["status"] for each in found} <= OUTCOMES:
             return [_facts(**result) for result in found]
     if status in REFUSALS and reason:  # the service has kept it as a refused event
         raise Refused(f"The service refused the event ({status}): {reason}")

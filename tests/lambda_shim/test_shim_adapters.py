@@ -192,6 +192,14 @@ def test_a_202_that_is_not_the_services_means_not_taken(body: object) -> None:
         read(202, body)
 
 
+@pytest.mark.parametrize("results", [{}, "", None, 0])
+def test_an_event_without_recipients_is_not_taken_by_a_202_without_results(results: object) -> None:
+    event: dict[str, Any] = {"ApplicationId": "a", "Data": "d"}
+    with pytest.raises(NotTaken, match=r"\(202\)"):
+        read(202, {"results": results}, event)
+    assert read(202, {"results": []}, event) == {}
+
+
 def test_the_event_id_is_receipt_time_and_request_id() -> None:
     event_id = PinpointEvent(article(), Context("request-1"), None).event_id
     assert event_id.startswith("evt_1")
