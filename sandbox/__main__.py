@@ -39,6 +39,16 @@ Three throttled answers, then back to normal; every fault off again:
   curl http://127.0.0.1:8090/sandbox/faults -d '{{"kind": "error", "code": 130429, "next": 3}}'
   curl -X DELETE http://127.0.0.1:8090/sandbox/faults
 \b
+A number that takes 20 messages a second and 45 at once to one recipient; what it refused so far; as before:
+  curl http://127.0.0.1:8090/sandbox/numbers \\
+    -d '{{"phone_number_id": "106540352242922", "messages_per_second": 20, "pair_limit": true}}'
+  curl http://127.0.0.1:8090/sandbox/numbers
+  curl -X DELETE http://127.0.0.1:8090/sandbox/numbers
+\b
+A template is paused, and the webhook told so:
+  curl http://127.0.0.1:8090/sandbox/templates \\
+    -d '{{"name": "ordertimeoutnotification", "language": "en_US", "status": "PAUSED"}}'
+\b
 Kinds of faults (for a wrong field the answer names the right ones):
   {", ".join(KINDS)}
 """
@@ -56,6 +66,9 @@ Kinds of faults (for a wrong field the answer names the right ones):
 @click.option("--sent-after", default=DEFAULT.delays.sent, type=SECONDS, help="Seconds until `sent` is notified.")
 @click.option("--delivered-after", default=DEFAULT.delays.delivered, type=SECONDS)
 @click.option("--read-after", default=DEFAULT.delays.read, type=SECONDS)
+@click.option(
+    "--notifications/--no-notifications", default=DEFAULT.notifications, help="Tell of sent, delivered, read."
+)
 @click.option("--tls-cert", type=READABLE, help="Serve https with this certificate (PEM).")
 @click.option("--tls-key", type=READABLE, help="Its key, when that is a file of its own.")
 def main(sent_after: float, delivered_after: float, read_after: float, **options: Any) -> None:

@@ -26,7 +26,8 @@ SHUTDOWN = 1.0  # seconds that requests in flight get when the server stops
 
 ROUTES = [
     web.get("/", phone_routes.to_chats),
-    web.post(VERSION + "/{phone_number_id}/messages", graph_routes.post_message),
+    web.post(VERSION + "/{phone_number_id}/{door:messages|marketing_messages}", graph_routes.post_message),
+    web.get(VERSION + "/{phone_number_id}", graph_routes.number),
     web.get(VERSION + "/{waba_id}/message_templates", graph_routes.list_templates),
 ]
 CONTROL_ROUTES = [
@@ -38,6 +39,9 @@ CONTROL_ROUTES = [
     web.get("/faults", control_routes.faults),
     web.delete("/faults", control_routes.clear_faults),
     web.delete("/faults/{fault_id}", control_routes.remove_fault),
+    web.post("/numbers", control_routes.set_number),
+    web.get("/numbers", control_routes.numbers),
+    web.delete("/numbers", control_routes.forget_numbers),
     web.post("/templates", control_routes.add_templates),
     web.get("/templates", control_routes.templates),
     web.post("/token", control_routes.replace_token),

@@ -33,10 +33,22 @@ class Catalogue:
         self._templates: dict[tuple[str, str], Template] = {}
         self.add(templates)
 
-    def add(self, templates: Iterable[Template]) -> None:
-        """Add each template, or replace the one of the same name and language."""
+    def add(self, templates: Iterable[Template]) -> list[Template]:
+        """Add each template, or replace the one of the same name and language; those whose status is another now."""
+        changed = []
         for template in templates:
+            before = self._templates.get((template.name, template.language))
             self._templates[template.name, template.language] = template
+            if before is not None and before.status != template.status:
+                changed.append(template)
+        return changed
+
+    def completed(self, given: object) -> object:
+        """What was given without components of a template that is known, with the rest as it is; else as given."""
+        if not isinstance(given, dict) or "components" in given:
+            return given
+        known = self._templates.get((str(given.get("name")), str(given.get("language"))))
+        return {**known.listing, **given} if known else given
 
     def find(self, name: str, language: str) -> Template | GraphError:
         """The template when messages can be sent with it, else what Meta answers instead."""
@@ -65,8 +77,8 @@ class Catalogue:
         return Page(everything[start:end], _cursor(start), _cursor(min(end, len(everything))), end < len(everything))
 
 
-def parse_templates(given: object) -> list[Template]:
-    """Read one template, a list of them, or Meta's `{"data": […]}`.
+def parse_templates(given: object, known: Catalogue | None = None) -> list[Template]:
+    """Read one template, a list of them, or Meta's `{"data": […]}`; one that is known need not repeat its components.
 
     Raises:
         InputError: one of them is no template; the text names its position and what is allowed.
@@ -77,7 +89,7 @@ def parse_templates(given: object) -> list[Template]:
     templates = []
     for position, item in enumerate(items):
         try:
-            templates.append(parse_template(item))
+            templates.append(parse_template(known.completed(item) if known else item))
         except InputError as fault:
             raise InputError(f"template {position}: {fault}") from fault
     return templates

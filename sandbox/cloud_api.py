@@ -1,12 +1,12 @@
-"""The judgement of one POST /messages, as Meta judges it. Pure.
+"""The judgement of one POST /messages or /marketing_messages, as Meta judges it. Pure.
 
 `judge` takes the parsed JSON body and hands on a `Message`, or the `GraphError` Meta answers. `acceptance` is the body
-of Meta's 200. Source: Meta's send-messages reference, read in November 2026.
+of Meta's 200. Source: Meta's send-messages and send-marketing-messages references, read in November 2026.
 """
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from sandbox.catalogue import Catalogue
 from sandbox.errors import GraphError
@@ -14,7 +14,12 @@ from sandbox.parameters import check
 
 COUNTRY_CODE = "1"  # of the business number, +1 555 078 3881
 DISPLAY_PHONE_NUMBER = "15550783881"
+WABA_ID = "102290129340398"
 CALLBACK_DATA_LIMIT = 512
+PRODUCT_POLICIES = ("CLOUD_API_FALLBACK", "STRICT")
+
+Door: TypeAlias = Literal["messages", "marketing_messages"]  # the end of the path a message is posted to
+MARKETING_DOOR: Door = "marketing_messages"  # takes templates of category MARKETING only
 
 BSUID = re.compile(r"[A-Z]{2}\.(ENT\.)?[0-9A-Za-z]{1,128}")
 PUNCTUATION = str.maketrans("", "", "-() ")
@@ -42,15 +47,17 @@ class Message:
         return not self.to.startswith("+")
 
 
-def judge(body: object, catalogue: Catalogue) -> Message | GraphError:
-    """The message this body asks for, or why Meta refuses it."""
+def judge(body: object, catalogue: Catalogue, door: Door = "messages") -> Message | GraphError:
+    """The message this body asks for at this door, or why Meta refuses it."""
     if not isinstance(body, dict):
         return GraphError(100, "The body must be a JSON object.")
     given, to = _recipient(body)
     refused = _check_envelope(body, given, to)
+    if door == MARKETING_DOOR:
+        refused = refused or _check_marketing(body)
     if refused:
         return refused
-    template = _check_template(body.get("template"), catalogue)
+    template = _check_template(body.get("template"), catalogue, door)
     if isinstance(template, GraphError):
         return template
     name, language, category = template
@@ -106,8 +113,17 @@ def _check_envelope(body: dict[str, Any], given: str, to: str) -> GraphError | N
     return None
 
 
-def _check_template(given: object, catalogue: Catalogue) -> tuple[str, str, str] | GraphError:
-    """Name, language and category of the template, when there is one and the parameters fit it."""
+def _check_marketing(body: dict[str, Any]) -> GraphError | None:
+    """The two fields that only /marketing_messages has."""
+    if body.get("product_policy", PRODUCT_POLICIES[0]) not in PRODUCT_POLICIES:
+        return GraphError(100, f"Param product_policy must be one of {{{', '.join(PRODUCT_POLICIES)}}}.")
+    if not isinstance(body.get("message_activity_sharing", False), bool):
+        return GraphError(100, "Param message_activity_sharing must be a boolean.")
+    return None
+
+
+def _check_template(given: object, catalogue: Catalogue, door: Door) -> tuple[str, str, str] | GraphError:
+    """Name, language and category of the template, when there is one for this door and the parameters fit it."""
     if not isinstance(given, dict):
         return GraphError(131008, "Required parameter template is missing")
     name = given.get("name")
@@ -118,4 +134,6 @@ def _check_template(given: object, catalogue: Catalogue) -> tuple[str, str, str]
     template = catalogue.find(name, code)
     if isinstance(template, GraphError):
         return template
+    if door == MARKETING_DOOR and template.category != "MARKETING":
+        return GraphError(131055, "Only marketing template messages are supported")
     return check(template, given.get("components", [])) or (template.name, template.language, template.category)

@@ -13,6 +13,7 @@ from sandbox.catalogue import parse_templates
 from sandbox.errors import InputError
 from sandbox.fault_json import fault_as_json, parse_fault
 from sandbox.graph_routes import SANDBOX
+from sandbox.number_json import number_as_json, parse_number
 
 CHALLENGE = "1158201444"
 
@@ -72,10 +73,31 @@ async def remove_fault(request: web.Request) -> web.Response:
     return _answer({"error": f"There is no fault {fault_id}; GET /sandbox/faults lists them."}, status=404)
 
 
+async def set_number(request: web.Request) -> web.Response:
+    """201 with the number as it is from now on; what was not given is as if nobody had set it."""
+    settings = parse_number(await _body(request))
+    return _answer(number_as_json(request.app[SANDBOX].numbers.set(settings)), status=201)
+
+
+async def numbers(request: web.Request) -> web.Response:
+    """Every number that is set, with how often it was refused something, by code."""
+    return _answer([number_as_json(number) for number in request.app[SANDBOX].numbers.all()])
+
+
+async def forget_numbers(request: web.Request) -> web.Response:
+    """From now on no number is set."""
+    request.app[SANDBOX].numbers.clear()
+    return web.Response(status=204)
+
+
 async def add_templates(request: web.Request) -> web.Response:
-    """Add or replace one template, a list of them, or Meta's `{"data": […]}`: all of them or none."""
-    templates = parse_templates(await _body(request))
-    request.app[SANDBOX].catalogue.add(templates)
+    """Add or replace one template, a list of them, or Meta's `{"data": […]}`: all of them or none.
+
+    One that is known need not repeat its components; when its status is another than before, the webhook is told.
+    """
+    sandbox = request.app[SANDBOX]
+    templates = parse_templates(await _body(request), sandbox.catalogue)
+    sandbox.add_templates(templates)
     return _answer({"data": [template.listing for template in templates]}, status=201)
 
 

@@ -3,7 +3,8 @@
     GraphError     a value: what Meta refuses, and how it says so
     x InputError     raised for what a person or a test hands to /sandbox/…; answered 400 with its text
 
-Source: Meta's error table of 2025-12-12 and its page on error responses, read in November 2026.
+Source: Meta's error table of 2025-12-12 and its page on error responses, read in November 2026; 131055 and 131063 stand on
+its pages of the Marketing Messages API.
 """
 
 from collections.abc import Mapping
@@ -42,8 +43,10 @@ CODES: Mapping[int, tuple[int, str]] = {
     131050: (400, "Unable to deliver the message. This recipient has chosen to stop receiving marketing messages"),
     131051: (400, "Unsupported message type"),
     131053: (400, "Media upload error"),
+    131055: (400, "Method not allowed"),
     131056: (400, "(Business Account, Consumer Account) pair rate limit hit"),
     131057: (500, "Account in maintenance mode"),
+    131063: (400, "Marketing templates disabled for Cloud API"),
     132000: (400, "Number of parameters does not match the expected number of params"),
     132001: (404, "Template name does not exist in the translation"),
     132005: (400, "Translated text too long"),

@@ -44,7 +44,8 @@ KIND_OF = {effect: kind for kind, effect in KINDS.items()}
 LONGEST = 7 * 24 * 3600  # seconds; as long as Meta tries to deliver a notification
 
 
-def _is_whole(value: object, least: int, most: int) -> bool:
+def is_whole(value: object, least: int, most: int) -> bool:
+    """Whether it is a whole number within these bounds; true and false are none."""
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
@@ -61,8 +62,8 @@ def _is_recipient(value: object) -> bool:
 
 # field: (whether a value is allowed, what is allowed)
 RULES: Mapping[str, tuple[Callable[[object], bool], str]] = {
-    "code": (lambda value: _is_whole(value, 0, 10**9), "a whole number, such as 130429"),
-    "http_status": (lambda value: _is_whole(value, 200, 599), "a whole number from 200 to 599"),
+    "code": (lambda value: is_whole(value, 0, 10**9), "a whole number, such as 130429"),
+    "http_status": (lambda value: is_whole(value, 200, 599), "a whole number from 200 to 599"),
     "seconds": (
         lambda value: isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= LONGEST,
         f"a number of seconds from 0 to {LONGEST}",
@@ -72,8 +73,8 @@ RULES: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "details": (lambda value: isinstance(value, str), "a string"),
     "title": (lambda value: isinstance(value, str), "a string"),
     "body": (lambda value: isinstance(value, str), "a string"),
-    "next": (lambda value: _is_whole(value, 1, 10**9), "a whole number from 1: the next so many matching requests"),
-    "every": (lambda value: _is_whole(value, 1, 10**9), "a whole number from 1: each so-manieth matching request"),
+    "next": (lambda value: is_whole(value, 1, 10**9), "a whole number from 1: the next so many matching requests"),
+    "every": (lambda value: is_whole(value, 1, 10**9), "a whole number from 1: each so-manieth matching request"),
     "to": (_is_recipient, "a number in E.164 with +, such as +8613800138000, or a business-scoped user id"),
     "phone_number_id": (lambda value: isinstance(value, str) and value != "", "a string that is not empty"),
 }

@@ -1,4 +1,4 @@
-"""Meta's side of the sandbox over HTTP: POST /messages and GET /message_templates.
+"""Meta's side of the sandbox over HTTP: POST /messages and /marketing_messages, GET of a number and of the templates.
 
 A handler reads, asks the sandbox, and answers as the faults of the moment let it.
 """
@@ -9,9 +9,11 @@ from typing import Any
 
 from aiohttp import web
 
+from sandbox.cloud_api import MARKETING_DOOR, Door
 from sandbox.compact import compact
 from sandbox.errors import REFUSED_TOKEN, GraphError
 from sandbox.faults import Drop, Error, Hang, Raw
+from sandbox.number_json import node
 from sandbox.state import Call, Reply, Sandbox
 
 SANDBOX = web.AppKey("sandbox", Sandbox)
@@ -46,6 +48,16 @@ async def post_message(request: web.Request) -> web.Response:
     return _as_json(reply)
 
 
+async def number(request: web.Request) -> web.Response:
+    """Meta's node of a phone number: of its fields those that `fields` names, and its id."""
+    sandbox = request.app[SANDBOX]
+    if not sandbox.is_authorised(request.headers.get("Authorization", "")):
+        return _as_json(sandbox.refusal(REFUSED_TOKEN))
+    settings = sandbox.numbers.settings_of(request.match_info["phone_number_id"])
+    told = node(settings, request.query.get("fields", ""))
+    return _as_json(sandbox.refusal(told) if isinstance(told, GraphError) else Reply(200, told))
+
+
 async def list_templates(request: web.Request) -> web.Response:
     """Meta's list of templates, page by page: `limit`, `after`."""
     sandbox = request.app[SANDBOX]
@@ -66,7 +78,8 @@ async def _read(request: web.Request) -> Call:
         body = json.loads(raw)
     except (ValueError, RecursionError):  # the latter: thousands of brackets in one another
         body = None
-    return Call(request.match_info["phone_number_id"], request.headers.get("Authorization", ""), raw, body)
+    door: Door = MARKETING_DOOR if request.match_info["door"] == MARKETING_DOOR else "messages"
+    return Call(request.match_info["phone_number_id"], door, request.headers.get("Authorization", ""), raw, body)
 
 
 def _closed(request: web.Request) -> web.Response:

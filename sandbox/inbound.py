@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sandbox.cloud_api import DISPLAY_PHONE_NUMBER
+from sandbox.cloud_api import DISPLAY_PHONE_NUMBER, WABA_ID
 
 PROFILE_NAME = "Sandbox phone"
 
@@ -34,11 +34,12 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """A draft that was sent, under the wamid that names it from now on."""
+    """A draft that was sent to a number of the account `waba_id`, under the wamid that names it from now on."""
 
     draft: Draft
     wamid: str
     at: datetime
+    waba_id: str = WABA_ID
 
     def contact(self) -> dict[str, Any]:
         """Who sent it, as it stands in `contacts`."""

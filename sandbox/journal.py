@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO
 
-from sandbox.cloud_api import Message
+from sandbox.cloud_api import WABA_ID, Door, Message
 from sandbox.compact import compact
 from sandbox.faults import Course
 from sandbox.inbound import Inbound
@@ -21,12 +21,14 @@ KEPT = 10_000  # messages, and as many that people sent back
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A message that was accepted, under the wamid that names it from now on."""
+    """A message that was accepted at `door` from a number of the account `waba_id`, under the wamid that now names it."""
 
     message: Message
     phone_number_id: str
     wamid: str
     at: datetime
+    door: Door = "messages"
+    waba_id: str = WABA_ID
 
     def line(self) -> bytes:
         """Its line in the journal, without the end of line."""
@@ -37,6 +39,7 @@ class Accepted:
             "phone_number_id": self.phone_number_id,
             "template": self.message.template,
             "wamid": self.wamid,
+            "door": self.door,
         }
         return compact(facts)
 

@@ -1,7 +1,8 @@
-"""The status notifications of an accepted message, and the JSON Meta posts them in. Pure.
+"""The status notifications of an accepted message, and the JSON Meta posts everything in. Pure.
 
 `plan` takes an accepted message and hands on its updates, each with the seconds until it is due. `build` takes what is
-due to be told, updates of whatever messages and numbers and what people sent, and hands on the bytes of one notification.
+due to be told, updates of whatever messages and numbers, what people sent and what became of templates, and hands on the
+bytes of one notification.
 
 Source: Meta's webhook reference (`statuses`, `messages`), read in November 2026.
 """
@@ -18,8 +19,7 @@ from sandbox.errors import title_of
 from sandbox.faults import Course, Fails, Silent
 from sandbox.inbound import Inbound
 from sandbox.journal import Accepted
-
-WABA_ID = "102290129340398"
+from sandbox.template_news import TemplateNews
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Update:
     failure: Fails | None = None
 
 
-News: TypeAlias = Update | Inbound
+News: TypeAlias = Update | Inbound | TemplateNews
 
 
 def plan(accepted: Accepted, delays: Delays, course: Course) -> list[tuple[float, Update]]:
@@ -60,19 +60,23 @@ def plan(accepted: Accepted, delays: Delays, course: Course) -> list[tuple[float
 def build(told: Iterable[News]) -> bytes:
     """The body of one notification. Meta escapes what is not ASCII, and signs it so.
 
-    The statuses of a number share a change; each message of a person has one of its own.
+    Each account has an entry. The statuses of a number share a change; each message of a person and each template has
+    one of its own.
     """
-    by_number: dict[str, list[dict[str, Any]]] = {}
-    changes = []
+    by_number: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    by_account: dict[str, list[dict[str, Any]]] = {}
     for news in told:
-        if isinstance(news, Inbound):
-            content = {"contacts": [news.contact()], "messages": [news.as_json()]}
-            changes.append(_change(news.draft.phone_number_id, content))
+        if isinstance(news, Update):
+            number = (news.accepted.waba_id, news.accepted.phone_number_id)
+            by_number.setdefault(number, []).append(_status(news))
         else:
-            by_number.setdefault(news.accepted.phone_number_id, []).append(_status(news))
-    changes += [_change(number, {"statuses": statuses}) for number, statuses in by_number.items()]
-    notification = {"object": "whatsapp_business_account", "entry": [{"id": WABA_ID, "changes": changes}]}
-    return compact(notification)
+            by_account.setdefault(news.waba_id, []).append(
+                _inbound(news) if isinstance(news, Inbound) else news.change()
+            )
+    for (waba_id, phone_number_id), statuses in by_number.items():
+        by_account.setdefault(waba_id, []).append(_change(phone_number_id, {"statuses": statuses}))
+    entries = [{"id": waba_id, "changes": changes} for waba_id, changes in by_account.items()]
+    return compact({"object": "whatsapp_business_account", "entry": entries})
 
 
 def signature(body: bytes, app_secret: str) -> str:
@@ -83,6 +87,10 @@ def signature(body: bytes, app_secret: str) -> str:
 def _change(phone_number_id: str, content: dict[str, Any]) -> dict[str, Any]:
     metadata = {"display_phone_number": DISPLAY_PHONE_NUMBER, "phone_number_id": phone_number_id}
     return {"field": "messages", "value": {"messaging_product": "whatsapp", "metadata": metadata, **content}}
+
+
+def _inbound(inbound: Inbound) -> dict[str, Any]:
+    return _change(inbound.draft.phone_number_id, {"contacts": [inbound.contact()], "messages": [inbound.as_json()]})
 
 
 def _status(update: Update) -> dict[str, Any]:

@@ -2,32 +2,38 @@
 
 Call  ──► Sandbox.course_for ──► Sandbox.answer ──► the journal, then the webhook's waiting updates ──► Reply
 Draft ──► Sandbox.send_back ──► the journal's inbox, then the webhook ──► Inbound
+Template ──► Sandbox.add_templates ──► the catalogue, then the webhook
 """
 
 import asyncio
 import base64
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from sandbox.catalogue import Catalogue
-from sandbox.cloud_api import acceptance, judge, who_gets
+from sandbox.cloud_api import WABA_ID, Door, Message, acceptance, judge, who_gets
 from sandbox.errors import REFUSED_TOKEN, GraphError
 from sandbox.faults import Course, Held, NoWamid
 from sandbox.inbound import Draft, Inbound
 from sandbox.journal import Accepted, Journal, Kept
 from sandbox.notifications import Delays, plan
+from sandbox.numbers import Number, Numbers
 from sandbox.switchboard import Switchboard
+from sandbox.template_news import TemplateNews
 from sandbox.templates import Template
 from sandbox.webhook import Webhook
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What `python -m sandbox` can be told. Port 0 is any free port; `answer_after` is in seconds."""
+    """What `python -m sandbox` can be told. Port 0 is any free port; `answer_after` is in seconds.
+
+    Without `notifications` nothing is told of accepted messages; of people's messages and templates it is.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8090
@@ -38,15 +44,17 @@ class Settings:
     journal: Path | None = None
     answer_after: float = 0.0
     delays: Delays = field(default_factory=Delays)
+    notifications: bool = True
     tls_cert: Path | None = None
     tls_key: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One POST /messages as it arrived; `body` is its parsed JSON, None when it is none."""
+    """One POST as it arrived; `body` is its parsed JSON, None when it is none."""
 
     phone_number_id: str
+    door: Door
     authorization: str
     raw: bytes
     body: object
@@ -83,6 +91,7 @@ class Sandbox:
         self.journal = journal
         self.switchboard = switchboard
         self.webhook = webhook
+        self.numbers = Numbers()
         self.now = now
         self.stopping = asyncio.Event()
         self._rng = rng
@@ -97,16 +106,15 @@ class Sandbox:
 
     def answer(self, call: Call, course: Course) -> Reply:
         """What Meta answers; an accepted message is in the journal, its notifications planned, when this returns."""
-        if not self.is_authorised(call.authorization):
-            return self.refusal(REFUSED_TOKEN)
-        message = judge(call.body, self.catalogue)
+        number = self.numbers.find(call.phone_number_id)
+        at = self.now()
+        message = self._judged(call, number, at)
         if isinstance(message, GraphError):
+            if number:
+                number.refusals[message.code] += 1
             return self.refusal(message)
-        template = self.catalogue.find(message.template, message.language)
-        assert isinstance(template, Template), "the message was judged by it"
-        accepted = Accepted(message, call.phone_number_id, self._new_wamid(), self.now())
-        self.journal.add(Kept(accepted, call.raw, template, course))
-        self.webhook.add(plan(accepted, self.settings.delays, course))
+        accepted = Accepted(message, call.phone_number_id, self._new_wamid(), at, call.door, _account_of(number))
+        self._take(accepted, call, course)
         status = "held_for_quality_assessment" if isinstance(course.answer, Held) else "accepted"
         body = acceptance(message, accepted.wamid, status)
         if isinstance(course.answer, NoWamid):
@@ -115,17 +123,44 @@ class Sandbox:
 
     def send_back(self, draft: Draft) -> Inbound:
         """What a person sends to the business: it is in the inbox, and waits for the webhook, when this returns."""
-        inbound = Inbound(draft, self._new_wamid(), self.now())
+        account = _account_of(self.numbers.find(draft.phone_number_id))
+        inbound = Inbound(draft, self._new_wamid(), self.now(), account)
         self.journal.inbox.add(inbound)
         self.webhook.add([(0.0, inbound)])
         return inbound
 
+    def add_templates(self, templates: Iterable[Template]) -> None:
+        """Add or replace them. Each account, as all list the same ones, is told of those whose status is another now."""
+        changed = self.catalogue.add(templates)
+        accounts = self.numbers.waba_ids()
+        self.webhook.add((0.0, TemplateNews(template, waba_id)) for template in changed for waba_id in accounts)
+
     def refusal(self, error: GraphError) -> Reply:
         """Meta's error body under an fbtrace_id of its own."""
         return Reply(error.status, error.body(fbtrace_id="A" + self._new_id(16)))
+
+    def _judged(self, call: Call, number: Number | None, at: datetime) -> Message | GraphError:
+        """The message, when Meta takes it and the number too; then it counts against the number's limits."""
+        if not self.is_authorised(call.authorization):
+            return REFUSED_TOKEN
+        message = judge(call.body, self.catalogue, call.door)
+        if number is None or isinstance(message, GraphError):
+            return message
+        return number.refuse_or_count(message, call.door, at) or message
+
+    def _take(self, accepted: Accepted, call: Call, course: Course) -> None:
+        template = self.catalogue.find(accepted.message.template, accepted.message.language)
+        assert isinstance(template, Template), "the message was judged by it"
+        self.journal.add(Kept(accepted, call.raw, template, course))
+        if self.settings.notifications:
+            self.webhook.add(plan(accepted, self.settings.delays, course))
 
     def _new_wamid(self) -> str:
         return "wamid.HBgN" + self._new_id(24)
 
     def _new_id(self, length: int) -> str:
         return base64.urlsafe_b64encode(self._rng.randbytes(length)).decode().rstrip("=")
+
+
+def _account_of(number: Number | None) -> str:
+    return number.settings.waba_id if number else WABA_ID

@@ -5,6 +5,7 @@ parameters of a message against it. Source: Meta's template reference, read in N
 """
 
 import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from sandbox.errors import InputError
 
 PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+TEMPLATE_ID = re.compile(r"[0-9]{1,20}")
 STATUSES = ("APPROVED", "PENDING", "REJECTED", "PAUSED", "DISABLED", "ARCHIVED")
 CATEGORIES = ("MARKETING", "UTILITY", "AUTHENTICATION")
 
@@ -31,7 +33,7 @@ class Button:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """What a template asks of a message; `listing` is the object as Meta lists it.
+    """What a template asks of a message; `listing` is the object as Meta lists it, with an id in any case.
 
     `header` and `body` are the names of their placeholders in order of appearance; `header_format` is "" without one.
     """
@@ -69,8 +71,16 @@ def parse_template(given: object) -> Template:
         header=_placeholders(header),
         body=("1",) if category == "AUTHENTICATION" and "text" not in body else _placeholders(body),
         buttons=_buttons(components.get("BUTTONS", {}).get("buttons", [])),
-        listing=given,
+        listing={"id": _id(given), **given},
     )
+
+
+def _id(given: Mapping[str, Any]) -> str:
+    """The id that was given, else one that the same name and language always get."""
+    template_id = given.get("id") or str(zlib.crc32(f"{given['name']} {given['language']}".encode()))
+    if not isinstance(template_id, str) or not TEMPLATE_ID.fullmatch(template_id):
+        raise InputError('id must be a string of digits, such as "594425479261596"')
+    return template_id
 
 
 def _components(given: dict[str, Any]) -> dict[str, dict[str, Any]]:

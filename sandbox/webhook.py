@@ -5,7 +5,8 @@
                                                       └── 0.2 s … 5 s ─┘
 
 As Meta does, an answer other than 200 gets the same bytes again later, while other batches go on. What waits are the
-status updates of messages and what people sent to the business; of the latter it says when each was taken.
+status updates of messages, changes of templates, and what people sent to the business; of the last it says when each was
+taken.
 """
 
 import asyncio

@@ -62,6 +62,20 @@ def message() -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture
+def sale() -> dict[str, Any]:
+    """The `template` of a message with a template of category MARKETING."""
+    texts = [{"type": "text", "text": "Ada"}, {"type": "text", "text": "20 %"}]
+    return {
+        "name": "season_sale",
+        "language": {"code": "en_US"},
+        "components": [
+            {"type": "header", "parameters": [{"type": "image", "image": {"id": "1"}}]},
+            {"type": "body", "parameters": texts},
+        ],
+    }
+
+
+@pytest.fixture
 def runner() -> Iterator[asyncio.Runner]:
     with asyncio.Runner() as runner:
         yield runner
@@ -149,12 +163,32 @@ def api(runner: asyncio.Runner, running: Running) -> Callable[..., Answer]:
 
 @pytest.fixture
 def send(api: Callable[..., Answer], message: Callable[..., dict[str, Any]]) -> Callable[..., Answer]:
-    """POST /messages with a message of which some keys are changed."""
+    """POST /messages, or to another path, with a message of which some keys are changed."""
 
-    def post(*, token: str = "sandbox-token", seconds: float = DEADLINE, **changes: object) -> Answer:
-        return api("POST", MESSAGES, message(**changes), seconds=seconds, Authorization=f"Bearer {token}")
+    def post(
+        *, token: str = "sandbox-token", seconds: float = DEADLINE, path: str = MESSAGES, **changes: object
+    ) -> Answer:
+        return api("POST", path, message(**changes), seconds=seconds, Authorization=f"Bearer {token}")
 
     return post
+
+
+@pytest.fixture
+def next_changes(
+    runner: asyncio.Runner, notifications: list[Any], arrived: asyncio.Event
+) -> Callable[[], dict[str, list[Any]]]:
+    """Waits for a notification and takes all that have come; their changes by account."""
+
+    async def wait() -> dict[str, list[Any]]:
+        async with asyncio.timeout(DEADLINE):
+            while not notifications:
+                arrived.clear()
+                await arrived.wait()
+        entries = [entry for one in notifications for entry in one["entry"]]
+        notifications.clear()
+        return {entry["id"]: entry["changes"] for entry in entries}
+
+    return lambda: runner.run(wait())
 
 
 @pytest.fixture
@@ -163,7 +197,7 @@ def told(runner: asyncio.Runner, notifications: list[Any], arrived: asyncio.Even
 
     def statuses() -> list[Any]:
         changes = [change for one in notifications for entry in one["entry"] for change in entry["changes"]]
-        return [status for change in changes for status in change["value"]["statuses"]]
+        return [status for change in changes for status in change["value"].get("statuses", [])]
 
     async def wait(count: int) -> list[Any]:
         async with asyncio.timeout(DEADLINE):

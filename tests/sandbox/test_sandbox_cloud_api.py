@@ -67,6 +67,38 @@ def test_what_is_refused(case: str, message: Body) -> None:
     assert (judged.code, details in judged.details) == (code, True), judged.details
 
 
+# case: (what is changed, the code at /marketing_messages, None where it is taken)
+MARKETING: dict[str, tuple[dict[str, Any], int | None]] = {
+    "a MARKETING template": ({}, None),
+    "with the fallback": ({"product_policy": "CLOUD_API_FALLBACK"}, None),
+    "without it, shared": ({"product_policy": "STRICT", "message_activity_sharing": True}, None),
+    "not shared": ({"message_activity_sharing": False}, None),
+    "another policy": ({"product_policy": "LAX"}, 100),
+    "a policy that is no string": ({"product_policy": ["STRICT"]}, 100),
+    "sharing in quotes": ({"message_activity_sharing": "true"}, 100),
+    "sharing as a number": ({"message_activity_sharing": 1}, 100),
+    "a text message": ({"type": "text"}, 100),
+    "a UTILITY template": (
+        {"template": {"name": "ordertimeoutnotification", "language": {"code": "en_US"}}},
+        131055,
+    ),
+    "an AUTHENTICATION template": ({"template": {"name": "sign_in_code", "language": {"code": "en_US"}}}, 131055),
+    "an unknown template": ({"template": {"name": "x", "language": {"code": "en_US"}}}, 132001),
+    "a missing header": ({"template": {"name": "season_sale", "language": {"code": "en_US"}}}, 132012),
+}
+
+
+@pytest.mark.parametrize("case", MARKETING)
+def test_what_the_door_for_marketing_takes(case: str, message: Body, sale: dict[str, Any]) -> None:
+    changes, code = MARKETING[case]
+    judged = judge(message(**{"template": sale, **changes}), CATALOGUE, "marketing_messages")
+    assert (judged.code if isinstance(judged, GraphError) else None) == code
+
+
+def test_the_other_door_has_no_policy_to_judge(message: Body, sale: dict[str, Any]) -> None:
+    assert isinstance(judge(message(template=sale, product_policy="LAX"), CATALOGUE), Message)
+
+
 @pytest.mark.parametrize(
     ("status", "code"), [("PAUSED", 132015), ("DISABLED", 132016), ("PENDING", 132001), ("REJECTED", 132001)]
 )

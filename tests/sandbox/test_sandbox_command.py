@@ -65,6 +65,15 @@ def test_a_taken_port_is_one_sentence_and_exit_1(start: Start) -> None:
     assert "--port" in errors
 
 
+@pytest.mark.parametrize(("option", "waiting"), [("--notifications", 3), ("--no-notifications", 0)])
+def test_notifications_can_be_left_out(start: Start, option: str, waiting: int, message: Callable[..., Any]) -> None:
+    in_an_hour = [f"--{status}-after=3600" for status in ("sent", "delivered", "read")]
+    url = ready_url(start("--port", "0", option, *in_an_hour))
+    post(url + "/v25.0/106540352242922/messages", message())
+    with urllib.request.urlopen(url + "/sandbox/healthz", timeout=10) as answer:
+        assert json.load(answer)["updates"]["waiting"] == waiting
+
+
 def test_the_journal_outlives_a_kill(start: Start, tmp_path: Path, message: Callable[..., Any]) -> None:
     journal = tmp_path / "accepted.ndjson"
     process = start("--port", "0", "--journal", str(journal))

@@ -61,6 +61,7 @@ def test_the_journal_has_a_line_per_accepted_message(api: Api, send: Api) -> Non
         "phone_number_id": "106540352242922",
         "template": "ordertimeoutnotification",
         "wamid": wamid,
+        "door": "messages",
     }
     assert (second["to"], second["callback_data"]) == ("US.1349", None)
     assert api("GET", "/sandbox/accepted", Accept="application/json") == (200, [first, second])
@@ -162,6 +163,18 @@ BAD_INPUT: dict[str, tuple[str, object, str]] = {
         {"name": "a", "language": "b", "components": [], "status": {}},
         "template 0: status must be one of",
     ),
+    "a template id of a wrong shape": (
+        "/sandbox/templates",
+        {"name": "a", "language": "b", "components": [], "id": "t-1"},
+        "template 0: id must be a string of digits",
+    ),
+    "a template that is not known without components": (
+        "/sandbox/templates",
+        {"name": "a", "language": "b", "status": "PAUSED"},
+        "template 0: components must be a list",
+    ),
+    "a number that is no JSON": ("/sandbox/numbers", b"[", "The body must be JSON"),
+    "a number without id": ("/sandbox/numbers", {"throughput": "HIGH"}, "phone_number_id must be a string"),
     "components of a wrong shape": ("/sandbox/templates", {"name": "a", "components": {}}, "components must be a list"),
     "buttons of a wrong shape": (
         "/sandbox/templates",
