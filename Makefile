@@ -16,7 +16,7 @@ NO_VENV := $(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: ap
 NO_PACKAGES := The packages could not be installed; pip says why above: is the package index reachable, is the disk full? Then run make again.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check lint lambda bench browser-test readme-test docs format lock clean
+.PHONY: help setup run demo test check lint lambda bench proof browser-test readme-test docs format lock clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,11 +48,15 @@ readme-test: $(READY)  ## type every command of the README in a fresh clone
 lambda: | $(BIN)/pip  ## the Lambda's deployment package, build/lambda_shim.zip; prints its size and import time
 	@$(BIN)/python -m deploy.package
 
+proof: $(READY)  ## the whole crash suite on both databases, with figures; half an hour
+	$(BIN)/pytest -s -m 'proof or not proof' tests/crash
+
 bench: $(READY)  ## timings of this machine, with their goals
 	$(BIN)/python -m bench
 
-docs: $(READY)  ## write docs/api.md anew from the OpenAPI document
+docs: $(READY)  ## write docs/api.md and docs/errors.md anew from the code
 	$(BIN)/whatsapp-channel openapi --markdown > docs/api.md
+	$(BIN)/whatsapp-channel errors --markdown > docs/errors.md
 
 format: $(READY)  ## put the code into the house's form
 	$(BIN)/ruff format .

@@ -84,17 +84,25 @@ class Settings(BaseModel):
         Field(alias="CHANNEL_SETTINGS", description="TOML with numbers, named messages: a path, or the text itself"),
     ] = None
     messages_per_second: Annotated[
-        float,
+        float | None,
         Field(
             alias="MESSAGES_PER_SECOND",
-            description="Meta's limit for the number, 80 unless Meta raised it",
+            description="Meta's limit for the number; where not set, what Meta says of it, else 80",
             gt=0,
             allow_inf_nan=False,
         ),
-    ] = 80
+    ] = None
     rate_share: Annotated[
         float, Field(alias="RATE_SHARE", description="the part of that limit which is used", gt=0, le=1)
     ] = 0.9
+    daily_recipient_limit: Annotated[
+        int | None,
+        Field(
+            alias="DAILY_RECIPIENT_LIMIT",
+            description="how many different people may be written to in 24 hours; where not set, what Meta says",
+            gt=0,
+        ),
+    ] = None
     default_language: Annotated[
         str,
         Field(

@@ -9,7 +9,7 @@ HTTP call for it. A **status update** is what Meta tells about one attempt. A re
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
 
@@ -30,6 +30,19 @@ class Status(StrEnum):
     CANCELLED = "cancelled"
 
 
+class Scope(StrEnum):
+    """How far something reaches: one message, or all that share what the scope names."""
+
+    MESSAGE = "message"
+    RECIPIENT = "recipient"
+    TEMPLATE = "template"
+    CAMPAIGN = "campaign"
+    COUNTRY = "country"
+    NUMBER = "number"
+    WABA = "waba"
+    TOKEN = "token"  # noqa: S105 - the name of a scope
+
+
 _NOTIFIED = frozenset({Status.SENT, Status.DELIVERED, Status.READ, Status.FAILED})
 _FINAL: frozenset[Status] = frozenset()
 
@@ -41,17 +54,18 @@ MOVES: dict[Status, frozenset[Status]] = {
         {Status.ACCEPTED, Status.HELD, Status.QUEUED, Status.UNANSWERED, Status.EXPIRED} | _NOTIFIED
     ),
     Status.UNANSWERED: frozenset({Status.ACCEPTED, Status.HELD, Status.QUEUED, Status.EXPIRED} | _NOTIFIED),
-    Status.HELD: _NOTIFIED,
+    Status.HELD: frozenset({Status.QUEUED}) | _NOTIFIED,
     Status.ACCEPTED: frozenset({Status.QUEUED} | _NOTIFIED),
     Status.SENT: frozenset({Status.QUEUED, Status.DELIVERED, Status.READ, Status.FAILED}),
     Status.DELIVERED: frozenset({Status.READ}),
     Status.READ: _FINAL,
-    Status.FAILED: _FINAL,
-    Status.EXPIRED: _FINAL,
+    Status.FAILED: frozenset({Status.QUEUED}),
+    Status.EXPIRED: frozenset({Status.QUEUED}),
     Status.SUPPRESSED: _FINAL,
     Status.CANCELLED: _FINAL,
 }
-"""The legal moves. From `queued` to a notified status: news of an earlier attempt that was believed lost (G4)."""
+"""The legal moves. From `queued` to a notified status: news of an earlier attempt that was believed lost (G4). From `failed`
+and `expired` back to `queued`: an operator sends it again."""
 
 
 def may_become(status: Status) -> frozenset[Status]:
@@ -84,7 +98,7 @@ class Message:
 
     `to` is E.164 with `+`, or a business-scoped user id (`US.1349…`). `recipient` is the caller's own name for the person.
     `key` is what makes the same message the same (G3). `campaign_id` is the campaign's or the journey's. `due_at` is when
-    it may go, `expires_at` when it no longer may.
+    it may go, `expires_at` when it no longer may. `country` is where `to` is (ISO 3166, `CN`), as far as its number tells.
     """
 
     message_id: str
@@ -98,6 +112,7 @@ class Message:
     priority: Priority = Priority.NORMAL
     campaign_id: str | None = None
     reference: str | None = None
+    country: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +186,13 @@ class Attempt:
         return f"{self.message.message_id}.{self.number}"
 
 
+class Door(StrEnum):
+    """Which of a number's two calls takes a message: any template, or marketing templates only. The last part of its path."""
+
+    MESSAGES = "messages"
+    MARKETING = "marketing_messages"
+
+
 class Outcome(StrEnum):
     """How an attempt ended, as far as we know."""
 
@@ -182,6 +204,10 @@ class Outcome(StrEnum):
     UNAUTHORISED = "unauthorised"
     UNANSWERED = "unanswered"
     NOT_SENT = "not_sent"
+
+
+REACHED = frozenset({Outcome.ACCEPTED, Outcome.HELD, Outcome.UNANSWERED})
+"""Meta has the message then, or may have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,13 +231,20 @@ class Settlement:
     fbtrace_id: str | None = None
     wamid: str | None = None
     duration_ms: int | None = None
+    door: Door = Door.MESSAGES
+
+    @property
+    def reached(self) -> bool:
+        """Whether Meta has the message, or may have it; what it does not have uses up nothing of a daily limit."""
+        return self.outcome in REACHED
 
 
 @dataclass(frozen=True, slots=True)
 class StatusUpdate:
     """What Meta tells about one attempt: `sent`, `delivered`, `read` or `failed`, at Meta's own time.
 
-    Found by our `callback_data`, or by `wamid` where Meta left that out. `retry` is set on a failure that may be tried again.
+    Found by our `callback_data`, or by `wamid` where Meta left that out. `retry_after` is set on a failure that
+     may be tried again: how long at least to wait before that.
     """
 
     status: Status
@@ -221,7 +254,34 @@ class StatusUpdate:
     code: int | None = None
     title: str | None = None
     details: str | None = None
-    retry: bool = False
+    retry_after: timedelta | None = None
+
+
+class PauseReason(StrEnum):
+    """Who made a pause. What an operator paused, only an operator lifts."""
+
+    OPERATOR = "operator"
+    REFUSED = "refused"
+    SECRET = "secret"  # noqa: S105 - it cannot be read
+    NOTIFIED = "notified"
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """What waits, why, and until when: every message of the template, campaign, country, number, account or token `key`.
+
+    A template's key is `name/language`, or `name/language@waba_id` for one account only; so is a country's, `DE@waba_id`. A
+    token's key is the name of the secret that holds it. `until` lifts it by time; `token_fingerprint` names the token that
+    was refused: another one lifts it. Without both it stands until a person or Meta's notification lifts it.
+    """
+
+    scope: Scope
+    key: str
+    reason: PauseReason
+    detail: str
+    since: datetime
+    until: datetime | None = None
+    token_fingerprint: str | None = None
 
 
 def printable(value: object) -> str:

@@ -1,12 +1,13 @@
 """Every Prometheus name. Counters are counted where the thing happens; gauges of the queue are read at each scrape."""
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from service.outbox.report import QueueFacts
+from service.outbox.report import Report
 
 EVENTS = Counter("channel_events_total", "Events received, by source and HTTP status.", ["source", "http_status"])
 RECIPIENTS = Counter("channel_recipients_total", "Recipients of events, by source and result.", ["source", "result"])
@@ -31,14 +32,20 @@ UNKNOWN_CODES = Counter("channel_unknown_codes_total", "Answers with a code that
 RESCUED = Counter("channel_rescued_total", "Messages in doubt after a dispatcher was lost.")
 RESENT = Counter("channel_resent_on_evidence_total", "Unanswered messages queued again because Meta never took them.")
 EXPIRED = Counter("channel_expired_total", "Messages that waited past their time to live.")
-PAUSED = Counter("channel_pauses_total", "Pauses of a phone number, by reason.", ["reason"])
+PAUSED = Counter("channel_pauses_total", "Pauses that were made, by scope and reason.", ["scope", "reason"])
+SLOWED = Counter("channel_slowed_total", "Times that Meta said a phone number's rate is too high.", ["phone_number_id"])
+RATE = Gauge(
+    "channel_rate_per_second",
+    "Messages a second that a phone number is paced at by the dispatcher that serves it.",
+    ["phone_number_id"],
+)
 
 
-class QueueCollector(Collector):
-    """What waits, per number and status, and for how long the oldest has."""
+class StoreCollector(Collector):
+    """What the store tells at each scrape: what waits, what is paused, how much of the daily limits is used."""
 
-    def __init__(self, queues: Callable[[], list[QueueFacts]], now: Callable[[], float]) -> None:
-        self._queues = queues
+    def __init__(self, report: Report, now: Callable[[], datetime]) -> None:
+        self._report = report
         self._now = now
 
     def describe(self) -> Iterable[Metric]:
@@ -47,11 +54,20 @@ class QueueCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Read the store; a scrape fails where the store is down, which is itself the alarm."""
+        now = self._now()
         labels = ["phone_number_id", "status"]
         waiting = GaugeMetricFamily("channel_messages_waiting", "Messages that are not finished.", labels=labels)
         oldest = GaugeMetricFamily("channel_oldest_waiting_seconds", "Age of the oldest of them.", labels=labels)
-        for queue in self._queues():
+        for queue in self._report.queues():
             labelled = [queue.phone_number_id, queue.status]
             waiting.add_metric(labelled, queue.count)
-            oldest.add_metric(labelled, max(0.0, self._now() - queue.oldest_due_at.timestamp()))
-        return [waiting, oldest]
+            oldest.add_metric(labelled, max(0.0, (now - queue.oldest_due_at).total_seconds()))
+        paused = GaugeMetricFamily("channel_paused", "Pauses that stand: 1 each.", labels=["scope", "key", "reason"])
+        for pause in self._report.pauses(now):
+            paused.add_metric([pause.scope.value, pause.key, pause.reason.value], 1)
+        limit = GaugeMetricFamily("channel_daily_limit", "People that may be written to in 24 h.", labels=["portfolio"])
+        used = GaugeMetricFamily("channel_daily_used", "People that were written to in 24 h.", labels=["portfolio"])
+        for portfolio, most, people in self._report.daily_usage():
+            limit.add_metric([portfolio], most)
+            used.add_metric([portfolio], people)
+        return [waiting, oldest, paused, limit, used]

@@ -49,9 +49,13 @@ class Source:
     """Where one number's credentials come from; safe to use from many threads.
 
     A secret that could not be read is not asked for again for REMEMBERED_SECONDS: whoever waits for it would wait in a row.
+    `name` is the secret's ARN, or `environment`.
     """
 
-    def __init__(self, read: Callable[[], Credentials], monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, read: Callable[[], Credentials], monotonic: Callable[[], float], name: str = "environment"
+    ) -> None:
+        self.name = name
         self._read = read
         self._monotonic = monotonic
         self._lock = threading.Lock()

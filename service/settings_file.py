@@ -1,13 +1,14 @@
 """The tables of the settings file: more numbers, named messages, where a Connect profile's address is. Others are ignored."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from service.intake.draft import Language, Seconds, TemplateName, Urgency, table
 from service.intake.personalise import Content, InvalidParams
 from service.intake.rules import ADDRESS_FIELDS
+from service.message import Door
 
 
 def _is_phone_number_id(text: str) -> str:
@@ -20,7 +21,11 @@ PhoneNumberId = Annotated[str, AfterValidator(_is_phone_number_id)]
 
 
 class NumberSettings(BaseModel):
-    """One `[numbers.<phone_number_id>]` of the settings file."""
+    """One `[numbers.<phone_number_id>]` of the settings file.
+
+    Numbers of the same `portfolio` share Meta's daily limit. `door` is the call for templates of unknown category, and with
+    `marketing_messages` for marketing ones; `product_policy` and `message_activity_sharing` go along with those.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -28,6 +33,11 @@ class NumberSettings(BaseModel):
     waba_id: str | None = None
     messages_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     applications: tuple[str, ...] = ()
+    portfolio: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=512)] = "default"
+    daily_recipient_limit: Annotated[int, Field(gt=0)] | None = None
+    door: Door = Door.MESSAGES
+    product_policy: Literal["CLOUD_API_FALLBACK", "STRICT"] | None = None
+    message_activity_sharing: bool | None = None
 
 
 def _content(params: object) -> Content:

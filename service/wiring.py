@@ -18,23 +18,27 @@ from sqlalchemy import Engine, make_url
 from service.config import ConfigError, Settings, environment
 from service.dispatch import wakeup
 from service.dispatch.dispatcher import Dispatcher, Wakeup
-from service.dispatch.lane import Clock, Lane, Number, Policy
+from service.dispatch.lane import Lane
+from service.dispatch.number import Clock, Number, Policy
 from service.dispatch.tenure import Tenure
 from service.intake.draft import Draft
 from service.intake.rules import Rules
 from service.message import Settlement
-from service.metrics import QueueCollector
+from service.metrics import StoreCollector
 from service.outbox.announce import Announcer
 from service.outbox.database import open_engine
-from service.outbox.outbox import Outbox
+from service.outbox.outbox import Outbox, Portfolio
 from service.outbox.report import Report
 from service.secrets import Credentials, SecretProblem, SecretsManager, Source, credentials_of
 from service.settings_file import NumberSettings
 from service.web import Parts, create_app
 from service.web.auth import ApiKeys, BadKeys, Signatures
 from service.web.events import Intake
+from service.web.reports import Reports
 from service.web.webhooks import Notifications
 from service.whatsapp.client import Client
+from service.whatsapp.pausing import Account
+from service.whatsapp.payload import Marketing
 
 
 def now() -> datetime:
@@ -87,9 +91,20 @@ def sources(settings: Settings) -> dict[str, Source]:
         name = arn or "environment"
         if name not in shared:
             read = partial(manager.credentials, arn) if arn else partial(_from_environment, settings)
-            shared[name] = Source(read, monotonic)
+            shared[name] = Source(read, monotonic, name)
         found[phone_number_id] = shared[name]
     return found
+
+
+def accounts(settings: Settings) -> dict[str, Account]:
+    """What each number belongs to."""
+    found = sources(settings)
+    return {name: Account(number.waba_id, found[name].name) for name, number in settings.numbers.items()}
+
+
+def reports(settings: Settings, store: Store) -> Reports:
+    """What tells what became of a message, and what it waits for."""
+    return Reports(store.report, now, accounts(settings))
 
 
 def _from_environment(settings: Settings) -> Credentials:
@@ -155,8 +170,8 @@ def build_web_app(settings: Settings, registry: CollectorRegistry | None = None,
     return create_app(
         Parts(
             intake=Intake(store.outbox, rules(settings), signatures, now, new_id),
-            notifications=Notifications(store.outbox, distinct, now),
-            report=store.report,
+            notifications=Notifications(store.outbox, distinct, now, accounts(settings)),
+            reports=reports(settings, store),
             api_keys=api_keys,
             registry=registry or _all_workers(store.report),
         )
@@ -170,7 +185,7 @@ def _all_workers(report: Report) -> CollectorRegistry:
     else:
         registry = CollectorRegistry()
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    registry.register(QueueCollector(report.queues, time.time))
+    registry.register(StoreCollector(report, now))
     return registry
 
 
@@ -202,19 +217,34 @@ def build_dispatcher(settings: Settings, clock: Clock | None = None) -> Dispatch
             rng=Random(),  # noqa: S311 - jitter, not a secret
         )
 
-    return Dispatcher(_numbers(settings), outbox=outbox, client=client, clock=clock, make_lane=make_lane)
+    return Dispatcher(_numbers(settings), holder=holder, outbox=outbox, client=client, clock=clock, make_lane=make_lane)
 
 
 def _numbers(settings: Settings) -> Sequence[Number]:
-    found = sources(settings)
+    found, shared = sources(settings), _portfolios(settings)
     return [
-        Number(phone_number_id, _rate(settings, number), found[phone_number_id])
+        Number(
+            phone_number_id,
+            number.messages_per_second or settings.messages_per_second,
+            found[phone_number_id],
+            share=settings.rate_share,
+            waba_id=number.waba_id,
+            portfolio=shared[number.portfolio],
+            door=number.door,
+            marketing=Marketing(number.product_policy, number.message_activity_sharing),
+        )
         for phone_number_id, number in settings.numbers.items()
     ]
 
 
-def _rate(settings: Settings, number: NumberSettings) -> float:
-    return (number.messages_per_second or settings.messages_per_second) * settings.rate_share
+def _portfolios(settings: Settings) -> dict[str, Portfolio]:
+    """Whose numbers share a daily limit; the lowest that the settings give it."""
+    found = {}
+    for name in {number.portfolio for number in settings.numbers.values()}:
+        members = {key: number for key, number in settings.numbers.items() if number.portfolio == name}
+        limits = [number.daily_recipient_limit or settings.daily_recipient_limit for number in members.values()]
+        found[name] = Portfolio(name, tuple(members), min((limit for limit in limits if limit), default=None))
+    return found
 
 
 def build_wakeup(settings: Settings) -> Wakeup:

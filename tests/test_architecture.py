@@ -15,14 +15,19 @@ PURE: dict[str, tuple[str, ...]] = {
     "service/intake/": ("service.message", "service.intake", "pydantic", "phonenumbers"),
     "service/dispatch/retry.py": (
         "service.message",
-        "service.whatsapp.errors",
+        "service.whatsapp.send_error",
         "service.whatsapp.answer",
         "random.Random",
     ),
     "service/dispatch/throttle.py": (),
+    "service/dispatch/spacing.py": (),
+    "service/dispatch/sharing.py": (),
     "service/whatsapp/payload.py": ("service.message", "service.intake.address"),
-    "service/whatsapp/errors.py": ("service.message",),
-    "service/whatsapp/answer.py": ("service.message", "service.whatsapp.errors"),
+    "service/whatsapp/send_error.py": ("service.message",),
+    "service/whatsapp/errors.py": ("service.message", "service.whatsapp.send_error"),
+    "service/whatsapp/limits.py": (),
+    "service/whatsapp/pausing.py": ("service.message", "service.whatsapp.errors", "service.whatsapp.webhook"),
+    "service/whatsapp/answer.py": ("service.message", "service.whatsapp.errors", "service.whatsapp.send_error"),
     "service/whatsapp/webhook.py": ("service.message", "service.whatsapp.errors", "service.whatsapp.answer"),
 }
 """Modules that only turn values into values, and what each may import besides VALUES."""

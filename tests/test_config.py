@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from service.config import ConfigError, Settings
+from service.message import Door
 from service.settings_file import NumberSettings
 from tests.conftest import SAMPLES
 
@@ -26,8 +27,9 @@ DEFAULTS: dict[str, object] = {
     "WHATSAPP_API_URL": "https://graph.facebook.com",
     "WHATSAPP_API_VERSION": "v25.0",
     "CHANNEL_SETTINGS": None,
-    "MESSAGES_PER_SECOND": 80,
+    "MESSAGES_PER_SECOND": None,
     "RATE_SHARE": 0.9,
+    "DAILY_RECIPIENT_LIMIT": None,
     "DEFAULT_LANGUAGE": "en_US",
     "DEFAULT_TTL_SECONDS": 86400,
     "MAX_ATTEMPTS": 8,
@@ -139,6 +141,9 @@ def test_unknown_variables_are_none_of_our_business() -> None:
         ("RATE_SHARE", "0"),
         ("RATE_SHARE", "1.01"),
         ("RATE_SHARE", "nan"),
+        ("DAILY_RECIPIENT_LIMIT", "0"),
+        ("DAILY_RECIPIENT_LIMIT", "250.5"),
+        ("DAILY_RECIPIENT_LIMIT", "unlimited"),
         ("DEFAULT_LANGUAGE", "auto"),
         ("DEFAULT_LANGUAGE", "en-US"),
         ("DEFAULT_TTL_SECONDS", "0"),
@@ -276,6 +281,12 @@ def test_the_settings_file_may_be_named_by_its_own_variable_too() -> None:
         ("[numbers.a1]\n", "[numbers.a1]: give the id that WhatsApp Manager shows"),
         ("[numbers.1]\nmessages_per_second = inf", "[numbers.1]: messages_per_second"),
         ("[numbers.1]\nmessages_per_second = -1", "[numbers.1]: messages_per_second"),
+        ('[numbers.1]\nportfolio = " "', "[numbers.1]: portfolio"),
+        (f'[numbers.1]\nportfolio = "{"x" * 513}"', "[numbers.1]: portfolio"),
+        ("[numbers.1]\ndaily_recipient_limit = 0", "[numbers.1]: daily_recipient_limit"),
+        ('[numbers.1]\ndoor = "marketing"', "[numbers.1]: door"),
+        ('[numbers.1]\nproduct_policy = "strict"', "[numbers.1]: product_policy"),
+        ('[numbers.1]\nmessage_activity_sharing = "perhaps"', "[numbers.1]: message_activity_sharing"),
     ],
 )
 def test_a_settings_file_that_cannot_be_used_is_explained(given: str, says: str) -> None:
@@ -288,6 +299,23 @@ def test_a_settings_file_that_is_no_text_is_explained(tmp_path: Path) -> None:
     (tmp_path / "settings.toml").write_bytes(b"\xff\xfe")
     (problem,) = problems({"CHANNEL_SETTINGS": str(tmp_path / "settings.toml")})
     assert "not UTF-8" in problem
+
+
+def test_a_number_has_metas_own_defaults_and_what_the_file_says_of_it() -> None:
+    toml = """
+        [numbers.1]
+        [numbers.2]
+        portfolio = " sales "
+        daily_recipient_limit = 2000
+        door = "marketing_messages"
+        product_policy = "STRICT"
+        message_activity_sharing = false
+    """
+    plain, full = read(CHANNEL_SETTINGS=toml).numbers.values()
+    assert (plain.portfolio, plain.daily_recipient_limit, plain.door) == ("default", None, Door.MESSAGES)
+    assert (plain.product_policy, plain.message_activity_sharing) == (None, None)
+    assert (full.portfolio, full.daily_recipient_limit, full.door) == ("sales", 2000, Door.MARKETING)
+    assert (full.product_policy, full.message_activity_sharing) == ("STRICT", False)
 
 
 # --- the number of the environment ------------------------------------------------------------------------------------

@@ -90,6 +90,12 @@ def test_the_page_of_the_calls_is_what_the_contract_says() -> None:
     assert (ROOT / "docs/api.md").read_text() == written.output, "make docs writes it anew"
 
 
+def test_the_page_of_the_errors_is_the_table() -> None:
+    written = CliRunner().invoke(cli, ["errors", "--markdown"])
+    assert written.exit_code == 0
+    assert (ROOT / "docs/errors.md").read_text() == written.output, "make docs writes it anew"
+
+
 def test_make_lists_its_commands() -> None:
     listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for target in re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M):

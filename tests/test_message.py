@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from service.message import MOVES, Attempt, Message, Status, Template, may_become, printable
 
-ENDS = {Status.READ, Status.FAILED, Status.EXPIRED, Status.SUPPRESSED, Status.CANCELLED}
+ENDS = {Status.READ, Status.SUPPRESSED, Status.CANCELLED}
+"""From `failed` and `expired` a person may send a message again."""
 
 
 def test_every_status_has_its_moves() -> None:
@@ -43,7 +44,7 @@ def test_every_status_but_the_first_can_be_reached() -> None:
         (Status.DELIVERED, Status.SENT),
         (Status.DELIVERED, Status.FAILED),
         (Status.DELIVERED, Status.QUEUED),
-        (Status.HELD, Status.QUEUED),
+        (Status.HELD, Status.ACCEPTED),
         (Status.QUEUED, Status.UNANSWERED),
         (Status.UNANSWERED, Status.SENDING),
         (Status.ACCEPTED, Status.SENDING),
@@ -55,7 +56,7 @@ def test_what_meta_has_taken_does_not_go_back(status: Status, never: Status) -> 
     assert never not in MOVES[status]
 
 
-@pytest.mark.parametrize("status", [Status.SENDING, Status.ACCEPTED, Status.SENT, Status.UNANSWERED])
+@pytest.mark.parametrize("status", [Status.SENDING, Status.ACCEPTED, Status.SENT, Status.HELD, Status.UNANSWERED])
 def test_these_may_be_queued_again(status: Status) -> None:
     assert Status.QUEUED in MOVES[status]
 

@@ -3,15 +3,19 @@
 serve.py     web, dispatcher, migrate
 up.py        up, with processes.py (the pieces), follow.py (a campaign to watch), signpost.py (where to look)
 operate.py   event, message, doctor, keys
-contract.py  openapi
+decide.py    unanswered, decide, replay
+pause.py     pause, resume, pauses
+contract.py  openapi, errors
 """
 
 import sys
 
 import click
 
-from service.cli.contract import openapi
+from service.cli.contract import errors, openapi
+from service.cli.decide import decide, replay, unanswered
 from service.cli.operate import doctor, event, keys, message
+from service.cli.pause import pause, pauses, resume
 from service.cli.serve import dispatcher, migrate, web
 from service.cli.up import up
 from service.config import ConfigError
@@ -25,7 +29,12 @@ def cli() -> None:
     """A WhatsApp channel for campaign systems: events in, template messages out, every outcome kept."""
 
 
-for command in (up, web, dispatcher, migrate, event, message, doctor, keys, openapi):
+for command in (
+    *(up, web, dispatcher, migrate),
+    *(event, message, doctor, keys),
+    *(unanswered, decide, replay, pause, resume, pauses),
+    *(openapi, errors),
+):
     cli.add_command(command)
 
 

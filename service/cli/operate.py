@@ -95,10 +95,11 @@ def _refusal(answer: requests.Response) -> str:
 def message(message_id: str) -> None:
     """Show what became of one message: each attempt, each status, why it failed and what to do."""
     settings = Settings.from_environment(environment())
-    facts = wiring.open_store(settings).report.message(message_id)
+    reports = wiring.reports(settings, wiring.open_store(settings))
+    facts = reports.report.message(message_id)
     if facts is None:
         raise ConfigError([f"no message {message_id}; ids are in the answer to its event"])
-    for line in _timeline(message_report(facts)):
+    for line in _timeline(message_report(facts, reports.waits_for(facts))):
         click.echo(line)
 
 
@@ -112,6 +113,9 @@ def _timeline(report: dict[str, Any]) -> Iterator[str]:
         yield f"  attempt {attempt['attempt']} {attempt['started_at']} {attempt['outcome'] or 'under way'}{code}"
         for status in attempt["statuses"]:
             yield f"    {status['status']:<10} {status['at']}"
+    for pause in report["waits_for"]:
+        until = f"until {pause['until']}" if pause["until"] else "until it is lifted"
+        yield f"waits {until}, {pause['scope']} {pause['key']} is paused: {pause['detail']}"
     failure = report["failure"]
     if failure:
         yield f"{failure['title']}: {failure['explanation']}"

@@ -10,10 +10,15 @@ import click
 from prometheus_client import REGISTRY
 
 from service import wiring
+from service.cli.pause import resume_command
 from service.config import ConfigError, Settings, environment
 from service.dispatch import health
 from service.logs import set_up_logging
+from service.message import Pause, PauseReason, Scope
 from service.outbox import migrations
+
+SWITCH_SECONDS = 0.0005
+"""How long a thread keeps Python's lock from the others: the loop that paces must not wait 5 ms for each of the store's."""
 
 _HOST = click.option("--host", default="0.0.0.0", show_default=True, help="The address to listen on.")  # noqa: S104
 
@@ -45,6 +50,7 @@ def dispatcher(host: str) -> None:
     set_up_logging(settings.log_level)
     if not settings.numbers:
         raise ConfigError(["FB_BUSINESS_PHONE_ID: set the phone number's id, or list numbers in CHANNEL_SETTINGS"])
+    sys.setswitchinterval(SWITCH_SECONDS)
     asyncio.run(_dispatch(settings, host))
 
 
@@ -60,9 +66,32 @@ async def _dispatch(settings: Settings, host: str) -> None:
 
 
 @click.command()
-def migrate() -> None:
-    """Bring the database to the newest schema. Safe to run again and by several at once."""
+@click.option("--paused", is_flag=True, help="Pause every number then: for a database that was restored from a backup.")
+def migrate(paused: bool) -> None:
+    """Bring the database to the newest schema. Safe to run again and by several at once.
+
+    A backup knows nothing of what was sent since. With --paused, before any dispatcher runs, nothing goes out until an
+    operator has looked at that and resumes the numbers.
+
+    \b
+    whatsapp-channel migrate --paused
+    """
     settings = Settings.from_environment(environment())
-    engine = wiring.open_store(settings).engine
-    migrations.migrate(engine)
+    store = wiring.open_store(settings)
+    migrations.migrate(store.engine)
     click.echo("the database has the newest schema")
+    if paused:
+        _pause_every_number(settings, store)
+
+
+def _pause_every_number(settings: Settings, store: wiring.Store) -> None:
+    """Those of the settings, and those that were ever served with this database."""
+    detail = "restored from a backup: look at what was sent since, then resume"
+    numbers = sorted({*settings.numbers, *store.report.served_numbers()})
+    for number in numbers:
+        store.outbox.pause(Pause(Scope.NUMBER, number, PauseReason.OPERATOR, detail, since=wiring.now()))
+        click.echo(f"number {number} is paused; to go on: {resume_command(Scope.NUMBER, number)}")
+    if not numbers:
+        click.echo(
+            "no number is known, so none is paused; set FB_BUSINESS_PHONE_ID or CHANNEL_SETTINGS and run it again"
+        )

@@ -1,10 +1,16 @@
 """Claims what can be sent now, paces it, sends it, settles it. One asyncio process; any number of them share the work.
 
 dispatcher.py   the process: a lane per phone number, one settler, the loop and `run_once`
+sharing.py      which numbers it takes and gives (pure)
 lane.py         one phone number: claim → send → hand to the settler
-tenure.py       the lease of a number, and until when we may rely on it
-retry.py        what an attempt's end makes of its message (pure)
-throttle.py     when the next messages of a number may go (pure)
+  number.py       the number, and what it is served by
+  tenure.py       its lease, and until when we may rely on it
+  throttle.py     when its next messages may go (pure)
+  spacing.py      when the next one to a recipient may go (pure)
+  retry.py        what an attempt's end makes of its message (pure)
+  brakes.py       what an answer means beyond its message: slower, paused, another token
+  doors.py        which of its two calls a template goes through
+  upkeep.py       what is done for it beside sending
 wakeup.py       how a dispatcher learns of new work
 health.py       its own small /healthz and /metrics
 """

@@ -10,14 +10,21 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
-from service.dispatch.lane import TIDY_SECONDS, TROUBLE_SECONDS, Clock, Lane, Number
+from service.dispatch.lane import TIDY_SECONDS, TROUBLE_SECONDS, Lane
+from service.dispatch.number import Clock, Number
+from service.dispatch.sharing import Roster
+from service.dispatch.tenure import LOOK_SECONDS
 from service.message import Settlement
 from service.outbox.outbox import Outbox, StoreUnavailable
 from service.whatsapp.client import Client
 
 SETTLED_AT_ONCE = 500
+GATHER_SECONDS = 0.02
 FORGET_SECONDS = 600.0
+THREADS = 32
+"""For the outbox and the secrets: a number whose secret hangs must not keep the others from the store."""
 FINISH_SECONDS = 5.0
 """With the lanes' DRAIN_SECONDS this stays within the 30 s that ECS gives a task to stop."""
 
@@ -34,15 +41,20 @@ class Settler:
         self._outbox = outbox
         self._clock = clock
         self._waiting: asyncio.Queue[Settlement] = asyncio.Queue()
+        self._put = self._written = 0
+        self._progress = asyncio.Condition()
 
     def put(self, settlement: Settlement) -> None:
         """Hand over one result; it is written soon."""
+        self._put += 1
         self._waiting.put_nowait(settlement)
 
     async def run(self) -> None:
-        """Settle for ever."""
+        """Settle for ever, a few at a time: a transaction costs more than what is in it."""
         while True:
-            await self._settle([await self._waiting.get(), *self._more()])
+            first = await self._waiting.get()
+            await asyncio.sleep(GATHER_SECONDS)
+            await self._settle([first, *self._more()])
 
     async def flush(self) -> None:
         """Settle what waits now; for one who does not run `run`."""
@@ -50,11 +62,13 @@ class Settler:
             await self._settle(batch)
 
     async def finish(self) -> None:
-        """Wait until `run` has written everything, but not for a store that stays away."""
+        """Wait until `run` has written all that was handed over up to now, but not for a store that stays away."""
+        wanted = self._put
         try:
-            await asyncio.wait_for(self._waiting.join(), FINISH_SECONDS)
+            async with asyncio.timeout(FINISH_SECONDS), self._progress:
+                await self._progress.wait_for(lambda: self._written >= wanted)
         except TimeoutError:
-            log.error("settler.gave_up results=%d", self._waiting.qsize())
+            log.error("settler.gave_up results=%d", wanted - self._written)
 
     def _more(self) -> list[Settlement]:
         return [self._waiting.get_nowait() for _ in range(min(self._waiting.qsize(), SETTLED_AT_ONCE))]
@@ -68,17 +82,19 @@ class Settler:
             except StoreUnavailable as error:
                 log.warning("settler.waits results=%d reason=%s", len(batch) + self._waiting.qsize(), error)
                 await asyncio.sleep(TROUBLE_SECONDS)
-        for _ in batch:
-            self._waiting.task_done()
+        async with self._progress:
+            self._written += len(batch)
+            self._progress.notify_all()
 
 
 class Dispatcher:
-    """Serves those of `numbers` that no other dispatcher serves. `make_lane` builds the lane of one of them."""
+    """Serves its share of `numbers`, as `holder`. `make_lane` builds the lane of one of them."""
 
     def __init__(
         self,
         numbers: Sequence[Number],
         *,
+        holder: str,
         outbox: Outbox,
         client: Client,
         clock: Clock,
@@ -88,12 +104,15 @@ class Dispatcher:
         self._client = client
         self._clock = clock
         self._settler = Settler(outbox, clock)
+        self._roster = Roster(holder)
+        self._looked = asyncio.Event()
         self.lanes = [make_lane(number, self._settler.put) for number in numbers]
         self.beat = clock.monotonic()
 
     async def run(self, stop: asyncio.Event, wakeup: Wakeup) -> None:
         """Send until `stop`; then finish what is in flight, settle it, and give the numbers back."""
         sent = asyncio.Event()
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "outbox"))
         async with self._client:
             lanes = [asyncio.create_task(lane.run(stop)) for lane in self.lanes]
             keepers = [asyncio.create_task(self._keep(lane, sent)) for lane in self.lanes]
@@ -103,26 +122,31 @@ class Dispatcher:
                 asyncio.create_task(self._beat()),
                 *(asyncio.create_task(self._tidy(lane)) for lane in self.lanes),
             ]
+            looking = asyncio.create_task(self._keep_looking(stop))
             told = asyncio.create_task(stop.wait())
             try:
-                ended, _ = await asyncio.wait([told, *lanes, *keepers, *beside], return_when=asyncio.FIRST_COMPLETED)
+                ended, _ = await asyncio.wait(
+                    [told, looking, *lanes, *keepers, *beside], return_when=asyncio.FIRST_COMPLETED
+                )
                 stop.set()
                 self.wake()
+                await looking
                 await asyncio.gather(*lanes)
                 await self._settler.finish()
                 sent.set()
+                self._tell_keepers()
                 await asyncio.gather(*keepers)
                 for task in ended:
                     task.result()  # a part that ended by itself has failed: say why
             finally:
-                await _cancel([*beside, *keepers, told])
+                await _cancel([*beside, *keepers, looking, told])
 
     async def run_once(self) -> int:
         """One round of every lane: take the number, tidy up, claim what can go now, send it, settle it. How many."""
         settled: list[int] = []
         for lane in self.lanes:
-            if not lane.tenure.stands() and await lane.tenure.refresh():
-                await lane.tidy(newly_ours=True)
+            if not lane.tenure.stands():
+                await lane.hold()
             await lane.round()
             settled.append(len(lane.in_flight))
             await lane.drain()
@@ -138,18 +162,62 @@ class Dispatcher:
         for lane in self.lanes:
             lane.wake()
 
+    async def _look(self) -> None:
+        """Tell that we live, and see who serves what."""
+        numbers = [lane.number.phone_number_id for lane in self.lanes]
+        try:
+            shares = await asyncio.to_thread(self._outbox.report_for_work, self._roster.holder)
+        except StoreUnavailable as error:
+            log.warning("roster.waits reason=%s", error)
+            return
+        mine = [lane.number.phone_number_id for lane in self.lanes if lane.tenure.lease is not None]
+        self._roster.look(shares.served_by, shares.served, numbers, mine, self._clock.monotonic())
+
+    async def _keep_looking(self, stop: asyncio.Event) -> None:
+        """Look until told to stop, then leave, so that the others count upon us no longer."""
+        while not stop.is_set():
+            await self._look()
+            self._tell_keepers()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), LOOK_SECONDS)
+        try:
+            await asyncio.to_thread(self._outbox.leave_work, self._roster.holder)
+        except StoreUnavailable as error:
+            log.warning("roster.not_left reason=%s", error)
+
     async def _keep(self, lane: Lane, sent: asyncio.Event) -> None:
-        """Hold the lane's number, or wait for it; give it back once everything is sent."""
+        """Hold the lane's number, or wait for it; give it back once everything is sent, or to whoever serves fewer."""
+        number = lane.number.phone_number_id
         while not sent.is_set():
             try:
-                if await lane.tenure.refresh():
-                    await lane.tidy(newly_ours=True)
-                    lane.wake()
+                if self._roster.giving == number:
+                    await self._give(lane)
+                elif lane.tenure.wants_renewal():
+                    await lane.hold()
+                elif lane.tenure.lease is None and self._roster.may_take(number, self._clock.monotonic()):
+                    await self._take(lane)
             except StoreUnavailable as error:
-                log.warning("lease.waits phone_number_id=%s reason=%s", lane.number.phone_number_id, error)
+                log.warning("lease.waits phone_number_id=%s reason=%s", number, error)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(sent.wait(), lane.tenure.pause_between())
+                await asyncio.wait_for(self._looked.wait(), LOOK_SECONDS)
         await lane.tenure.release()
+
+    def _tell_keepers(self) -> None:
+        """Whoever waits for the next look goes on."""
+        self._looked.set()
+        self._looked.clear()
+
+    async def _take(self, lane: Lane) -> None:
+        self._roster.takes(lane.number.phone_number_id, self._clock.monotonic())
+        await lane.hold()
+
+    async def _give(self, lane: Lane) -> None:
+        """Let the number go without leaving anything in doubt."""
+        log.info("lease.given phone_number_id=%s", lane.number.phone_number_id)
+        await lane.retire()
+        await self._settler.finish()
+        await lane.tenure.release()
+        self._roster.gave(lane.number.phone_number_id, self._clock.monotonic())
 
     async def _tidy(self, lane: Lane) -> None:
         while True:

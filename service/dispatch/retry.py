@@ -3,9 +3,9 @@
 from datetime import datetime, timedelta
 from random import Random
 
-from service.message import Attempt, Outcome, Settlement, Status
+from service.message import Attempt, Door, Outcome, Settlement, Status
 from service.whatsapp.answer import Accepted
-from service.whatsapp.errors import NotSent, Refused, SendError, Throttled, Unanswered, Unauthorised
+from service.whatsapp.send_error import NotSent, Refused, SendError, Throttled, Unanswered, Unauthorised
 
 BASE = timedelta(seconds=4)
 LONGEST = timedelta(hours=1)
@@ -19,7 +19,7 @@ def backoff(earlier: int, rng: Random, longest: timedelta = LONGEST) -> timedelt
     return timedelta(seconds=rng.uniform(0, ceiling))
 
 
-def settle_accepted(attempt: Attempt, accepted: Accepted, duration_ms: int) -> Settlement:
+def settle_accepted(attempt: Attempt, accepted: Accepted, duration_ms: int, door: Door = Door.MESSAGES) -> Settlement:
     """Meta took it."""
     return Settlement(
         attempt.message.message_id,
@@ -29,16 +29,28 @@ def settle_accepted(attempt: Attempt, accepted: Accepted, duration_ms: int) -> S
         http_status=accepted.http_status,
         wamid=accepted.wamid,
         duration_ms=duration_ms,
+        door=door,
     )
 
 
 def settle_error(
-    attempt: Attempt, error: SendError, duration_ms: int, *, now: datetime, rng: Random, max_tries: int
+    attempt: Attempt,
+    error: SendError,
+    duration_ms: int,
+    *,
+    now: datetime,
+    rng: Random,
+    max_tries: int,
+    door: Door = Door.MESSAGES,
+    switched: bool = False,
 ) -> Settlement:
-    """Meta did not take it, or we do not know: failed, unanswered, or queued again for a moment while there is time."""
+    """Meta did not take it, or we do not know: failed, unanswered, or queued again for a moment while there is time.
+
+    `switched`: it was the wrong door, and the other one is tried.
+    """
     due_at = None
-    counts = _counts(error)
-    status = _end(error)
+    counts = _counts(error) and not switched
+    status = Status.QUEUED if switched else _end(error)
     if status is Status.QUEUED:
         due_at = now + _wait(attempt, error, rng)
         if counts and attempt.tries + 1 >= max_tries:
@@ -58,6 +70,7 @@ def settle_error(
         details=error.details,
         fbtrace_id=error.fbtrace_id,
         duration_ms=duration_ms,
+        door=door,
     )
 
 
@@ -82,11 +95,9 @@ def _unreached(error: SendError) -> bool:
 
 def _wait(attempt: Attempt, error: SendError, rng: Random) -> timedelta:
     match error:
-        case NotSent() | Unauthorised():
-            return timedelta(0)  # the lane knows when it may send again
-        case Throttled(scope="recipient"):
-            return min(timedelta(seconds=4.0 ** min(attempt.number - 1, 10)), LONGEST)
-        case Throttled():
+        case Unauthorised() | Refused():
+            return timedelta(0)  # a pause says when it may go, or the other door is open
+        case NotSent() | Throttled():
             return error.wait or timedelta(0)
     longest = UNREACHED_LONGEST if _unreached(error) else LONGEST
     return max(error.wait or timedelta(0), backoff(attempt.tries or attempt.number - 1, rng, longest))

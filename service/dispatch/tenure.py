@@ -13,9 +13,9 @@ from service.outbox.outbox import Lease, Outbox, StoreUnavailable
 
 MARGIN_SECONDS = 2.0
 """What remains for a byte that was allowed out to arrive before somebody else may serve the number."""
-RENEW_SECONDS = 4.0
+RENEW_SECONDS = 3.0
 LOOK_SECONDS = 1.0
-"""How often a number that somebody else serves is asked for."""
+"""How often a dispatcher looks who serves what."""
 
 log = logging.getLogger(__name__)
 
@@ -35,11 +35,18 @@ class Tenure:
         """Whether a request may still be written. Ask right before the first byte."""
         return self.lease is not None and self._monotonic() < self._deadline - MARGIN_SECONDS
 
-    async def refresh(self) -> bool:
-        """Renew the lease, or try to get it. True where it is newly ours: what an earlier holder left is in doubt."""
+    def wants_renewal(self) -> bool:
+        """Whether it is time to prolong the lease that we hold."""
+        return self.lease is not None and self._monotonic() >= self._deadline - LEASE_SECONDS + RENEW_SECONDS
+
+    async def refresh(self, rate: float | None = None) -> bool:
+        """Renew the lease, or try to get it. True where it is newly ours: what an earlier holder left is in doubt.
+
+        `rate` is what the number was found to carry, kept for whoever comes next.
+        """
         asked_at = self._monotonic()
         if self.lease is not None:
-            if await asyncio.to_thread(self._outbox.renew_lease, self.lease):
+            if await asyncio.to_thread(self._outbox.renew_lease, self.lease, rate):
                 self._deadline = asked_at + LEASE_SECONDS
                 return False
             log.warning("lease.lost phone_number_id=%s epoch=%d", self._phone_number_id, self.lease.epoch)
@@ -60,7 +67,3 @@ class Tenure:
                 await asyncio.to_thread(self._outbox.release_lease, lease)
             except StoreUnavailable as error:
                 log.warning("lease.not_released phone_number_id=%s reason=%s", self._phone_number_id, error)
-
-    def pause_between(self) -> float:
-        """Seconds until the lease wants attention again."""
-        return RENEW_SECONDS if self.lease is not None else LOOK_SECONDS

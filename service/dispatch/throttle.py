@@ -1,26 +1,69 @@
 """When the next messages of a number may go: evenly, without bursts (G6). Pure; times are seconds of one monotonic clock."""
 
-CATCH_UP_SECONDS = 0.05
-"""How much of a delay of our own (a slow claim, a busy loop) is made good. Less than the tenth of a limit that RATE_SHARE
-leaves free, so no second ever holds more than the limit."""
+CATCH_UP_SECONDS = 1.0
+"""How much of a delay of our own (a slow claim, a busy loop) is made good …"""
+CLOSEST = 0.98
+"""… by sending at this part of the usual distance, never nearer: within what RATE_SHARE leaves free of the limit."""
+SLOWER = 0.7
+"""What is left of the rate when Meta says that it is too high (130429) …"""
+SLOWER_AT_MOST_EVERY = 1.0
+"""… once for all the answers of this many seconds, which speak of the same rate."""
+RECOVERY = 0.01
+"""How much of the full rate is won back each second: from SLOWER to the whole in half a minute."""
+SLOWEST = 1.0
+"""Messages a second that are tried in any case."""
 
 
 class Pacer:
-    """Slots at equal distance. A number that was idle starts at once, but gets nothing for the time it was idle."""
+    """Slots at equal distance. A number that was idle starts at once, but gets nothing for the time it was idle.
+
+    Additive increase, multiplicative decrease: the rate falls when Meta refuses it and climbs back by itself, up to `full`,
+    the messages a second that the number's limit allows.
+    """
 
     def __init__(self, per_second: float) -> None:
+        self.full = per_second
+        self._low = per_second
+        self._low_at = float("-inf")
         self._interval = 1.0 / per_second
         self._next = float("-inf")
+        self._begin = float("-inf")
+        self._not_before = float("-inf")
+        self._turn = float("-inf")
         self._busy = False
         self._taken = 0
 
+    def rate(self, now: float) -> float:
+        """Messages a second at this moment."""
+        if self._low_at == float("-inf"):
+            return self.full
+        return min(self.full, self._low + self.full * RECOVERY * max(0.0, now - self._low_at))
+
+    def learned(self, now: float) -> float | None:
+        """The rate, where it is below the full one because Meta said so."""
+        rate = self.rate(now)
+        return rate if rate < self.full else None
+
+    def slow_down(self, now: float) -> None:
+        """Meta has said that the rate is too high."""
+        if now - self._low_at < SLOWER_AT_MOST_EVERY:
+            return
+        self.begin_at(max(min(SLOWEST, self.full), self.rate(now) * SLOWER), now)
+
+    def begin_at(self, rate: float, now: float) -> None:
+        """Go on from this rate, which was learned here or by an earlier holder of the number."""
+        self._low, self._low_at = rate, now
+
     def plan(self, now: float, horizon: float, at_most: int) -> list[float]:
         """The slots from now to `now + horizon`, at most so many. Planning takes none of them."""
-        slot = max(self._next, now - CATCH_UP_SECONDS if self._busy else now)
+        self._interval = 1.0 / self.rate(now)
+        self._begin = due = max(self._next, now - CATCH_UP_SECONDS if self._busy else now)
+        slot = max(due, self._not_before, now)
         slots: list[float] = []
         while slot <= now + horizon and len(slots) < at_most:
             slots.append(slot)
-            slot += self._interval
+            due += self._interval
+            slot = max(due, slot + self._interval * CLOSEST)
         return slots
 
     def take(self, planned: list[float], used: int) -> list[float]:
@@ -28,8 +71,19 @@ class Pacer:
         self._busy = used == len(planned)
         self._taken += used
         if used:
-            self._next = planned[used - 1] + self._interval
+            self._next = self._begin + used * self._interval
+            self._not_before = planned[used - 1] + self._interval * CLOSEST
         return planned[:used]
+
+    def turn(self, now: float) -> float:
+        """Seconds until a request may be written whose slot has come: those that are late do not go all at once."""
+        at = max(now, self._turn)
+        self._turn = at + self._interval * CLOSEST
+        return at - now
+
+    def has_passed(self, late: float) -> bool:
+        """Whether a turn that is so many seconds ago is over: another one is needed, or those behind it would crowd."""
+        return late > self._interval
 
     def reserved(self, planned: int) -> int:
         """How many of the next slots belong to messages of normal priority: every tenth."""
@@ -38,8 +92,9 @@ class Pacer:
     def hold(self, until: float) -> None:
         """Nothing goes before `until`."""
         self._next = max(self._next, until)
+        self._not_before = max(self._not_before, until)
         self._busy = False
 
     def next_at(self) -> float:
         """The earliest moment of the next slot."""
-        return self._next
+        return max(self._next, self._not_before)

@@ -44,6 +44,14 @@ def is_user_id(address: str) -> bool:
     return not address.startswith("+")
 
 
+def country_of(address: str) -> str | None:
+    """The country of a parsed address (ISO 3166, `CN`), as far as its number or user id tells."""
+    if is_user_id(address):
+        return address[:2]
+    region = phonenumbers.region_code_for_number(phonenumbers.parse(address))
+    return region if region and len(region) == 2 and region.isalpha() else None
+
+
 def mask(address: str) -> str:
     """The address as it may be shown to anyone: `+8613800138000` → `+86••••••••000`."""
     if is_user_id(address):

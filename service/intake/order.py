@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from service.intake.address import country_of
 from service.intake.draft import Draft, table
 from service.intake.personalise import MAX_LENGTH, Lookup, PlaceholderMissing, TooLarge, as_text
 from service.intake.rules import Rules
@@ -49,6 +50,7 @@ class Order:
             key=_key(*self.key_facts, *own_key),
             priority=Priority.NORMAL if draft.priority is None else draft.priority,
             campaign_id=event.campaign_id or event.journey_id,
+            country=country_of(to),
         )
 
 

@@ -4,11 +4,15 @@ tables.py     the tables
 database.py   an engine for SQLite or PostgreSQL; "the store is down" as one error
 outbox.py     every write, one transaction each
   accept.py     an event with its messages and rejections, once (G1, G3)
-  queue.py      claim, settle, expire
+  claims.py     what goes out now (G6, G8)
+  queue.py      settle, expire
   doubt.py      what was sent and not answered: rescued, and sent again on evidence only (G4)
+  decisions.py  what an operator decides: sent, failed, again
   statuses.py   what notifications tell (G5)
-  leases.py     one dispatcher at a time serves a number (G6)
+  leases.py     one dispatcher at a time serves a number, and who could (G6)
   pauses.py     what waits until something is mended (G7)
+  daily.py      how many different people may be written to in 24 hours (G6)
+  doors.py      which call Meta wants for a template
 report.py     every read for people
 announce.py   tells waiting dispatchers that there is work
 migrations/   Alembic

@@ -182,6 +182,7 @@ def _message_row(event: Event, message: Message, now: datetime) -> dict[str, Any
         "priority": int(message.priority),
         "campaign_id": message.campaign_id,
         "reference": message.reference,
+        "country": message.country,
         "key": message.key,
         "created_at": now,
         "due_at": message.due_at,

@@ -16,6 +16,11 @@ _WAIT_SECONDS = 4
 """How long a call waits for the database before it gives up: less than the shim's 6 s read time-out."""
 
 
+_IDLE_SECONDS = 8
+"""How long PostgreSQL keeps a transaction for a process that does nothing in it, such as a frozen one: less than a lease, so
+that whoever takes its numbers over does not wait for what it has locked."""
+
+
 class StoreUnavailable(Exception):
     """The database did not take it: nothing was stored, the same call may be made again."""
 
@@ -40,7 +45,8 @@ def open_engine(url: str, pool_size: int = 10) -> Engine:
                 hide_parameters=True,
                 connect_args={
                     "connect_timeout": _WAIT_SECONDS,
-                    "options": f"-c timezone=UTC -c lock_timeout={_WAIT_SECONDS}s -c statement_timeout=30s",
+                    "options": f"-c timezone=UTC -c lock_timeout={_WAIT_SECONDS}s -c statement_timeout=30s "
+                    f"-c idle_in_transaction_session_timeout={_IDLE_SECONDS}s",
                 },
             )
     raise ValueError(f"it must begin with sqlite:/// or postgresql://, not {parsed.get_backend_name()}://")

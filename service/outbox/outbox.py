@@ -4,21 +4,36 @@ Any call may raise StoreUnavailable: nothing was stored then, and the same call 
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
-from service.message import Attempt, ParsedEvent, Priority, Refusal, Settlement, StatusUpdate
-from service.outbox import accept, doubt, leases, pauses, queue, statuses, tables
+from service.message import Attempt, Door, ParsedEvent, Pause, Refusal, Settlement, Status, StatusUpdate, Template
+from service.outbox import accept, claims, daily, decisions, doors, doubt, leases, pauses, queue, statuses, tables
 from service.outbox.accept import Receipt, ReceiptConflict
+from service.outbox.claims import Demand
+from service.outbox.daily import Portfolio
 from service.outbox.database import StoreUnavailable, reading, transaction, upsert
-from service.outbox.leases import Lease
-from service.outbox.pauses import Pause
-from service.outbox.statuses import Applied
+from service.outbox.decisions import Decision, Replayed, Selection, Terms
+from service.outbox.leases import Lease, Shares
+from service.outbox.pauses import PauseKey
+from service.outbox.statuses import Applied, LateFailure
 
-__all__ = ["Applied", "Lease", "Outbox", "Pause", "Receipt", "ReceiptConflict", "StoreUnavailable"]
+__all__ = [
+    "Applied",
+    "Demand",
+    "LateFailure",
+    "Lease",
+    "Outbox",
+    "PauseKey",
+    "Portfolio",
+    "Receipt",
+    "ReceiptConflict",
+    "Shares",
+    "StoreUnavailable",
+]
 
 
 class Outbox:
@@ -53,12 +68,10 @@ class Outbox:
         with self._turn, transaction(self._engine) as connection:
             return accept.refuse(connection, refusal, http_status, answer, body, now)
 
-    def claim(self, lease: Lease, limit: int, now: datetime, reserved: int = 0) -> list[Attempt]:
-        """Take up to `limit` messages that may go now; the first `reserved` of them of normal priority."""
+    def claim(self, demand: Demand, now: datetime) -> list[Attempt]:
+        """Take messages that may go now, each as a new attempt."""
         with self._turn, transaction(self._engine) as connection:
-            first = queue.claim(connection, lease, reserved, now, only=Priority.NORMAL) if reserved else []
-            left = limit - len(first)
-            return first + (queue.claim(connection, lease, left, now) if left > 0 else [])
+            return claims.claim(connection, demand, now)
 
     def settle(self, settlements: Sequence[Settlement], now: datetime) -> None:
         """Record what attempts came to; apply notifications that were waiting for their wamid."""
@@ -93,10 +106,22 @@ class Outbox:
         with self._turn, transaction(self._engine) as connection:
             return doubt.queue_again(connection, lease, lost, now)
 
-    def apply_statuses(self, updates: Sequence[StatusUpdate], now: datetime) -> Applied:
-        """Apply what a notification tells (G5); a failure that may be tried again puts its message back into the queue."""
+    def apply_statuses(
+        self,
+        updates: Sequence[StatusUpdate],
+        now: datetime,
+        pause_for: Callable[[LateFailure, datetime], Pause | None] = lambda _failure, _now: None,
+    ) -> Applied:
+        """Apply what a notification tells (G5); a failure that may be tried again puts its message back into the queue.
+
+        `pause_for` says what a failure pauses for others: kept with it, or not at all.
+        """
         with self._turn, transaction(self._engine) as connection:
-            return statuses.apply(connection, updates, now, self._max_tries)
+            applied = statuses.apply(connection, updates, now, self._max_tries)
+            applied.pauses = list({pause for failure in applied.failed if (pause := pause_for(failure, now))})
+            for pause in sorted(applied.pauses, key=lambda one: (one.scope, one.key)):
+                pauses.pause(connection, pause)
+            return applied
 
     def forget_unmatched(self, now: datetime) -> None:
         """Drop statuses that no attempt turned up for; apply those whose attempt did meanwhile."""
@@ -108,33 +133,108 @@ class Outbox:
         with self._turn, transaction(self._engine) as connection:
             return leases.acquire(connection, phone_number_id, holder)
 
-    def renew_lease(self, lease: Lease) -> bool:
-        """Prolong a lease; False: it is lost."""
+    def renew_lease(self, lease: Lease, rate: float | None = None) -> bool:
+        """Prolong a lease, and keep what the number was found to carry; False: it is lost."""
         with self._turn, transaction(self._engine) as connection:
-            return leases.renew(connection, lease)
+            return leases.renew(connection, lease, rate)
 
     def release_lease(self, lease: Lease) -> None:
         """Give a number back."""
         with self._turn, transaction(self._engine) as connection:
             leases.release(connection, lease)
 
+    def report_for_work(self, holder: str) -> Shares:
+        """Tell that a dispatcher lives; how the numbers are shared out."""
+        with self._turn, transaction(self._engine) as connection:
+            return leases.report(connection, holder)
+
+    def leave_work(self, holder: str) -> None:
+        """Tell that a dispatcher ends."""
+        with self._turn, transaction(self._engine) as connection:
+            leases.leave(connection, holder)
+
     def pause(self, pause: Pause) -> None:
-        """Make a number's messages wait."""
+        """Make what the pause names wait; only an operator's pause replaces an operator's."""
         with self._turn, transaction(self._engine) as connection:
             pauses.pause(connection, pause)
 
-    def resume(self, phone_number_id: str) -> bool:
-        """Lift a number's pause; False where there was none."""
+    def resume(self, keys: Sequence[PauseKey], *, even_an_operators: bool = False) -> int:
+        """Lift the pauses of these keys; without `even_an_operators` only those that no person made. How many."""
         with self._turn, transaction(self._engine) as connection:
-            resumed = pauses.resume(connection, phone_number_id)
+            resumed = pauses.resume(connection, keys, even_an_operators=even_an_operators)
         if resumed:
             self._announce()
         return resumed
 
-    def find_pause(self, phone_number_id: str, now: datetime) -> Pause | None:
-        """The pause that a number is under."""
+    def find_pauses(self, keys: Sequence[PauseKey], now: datetime) -> list[Pause]:
+        """The pauses that stand for any of these keys, the earliest first."""
         with reading(self._engine) as connection:
-            return pauses.find(connection, phone_number_id, now)
+            return pauses.find(connection, keys, now)
+
+    def preview_replay(
+        self, selection: Selection, now: datetime, not_before: Mapping[int, timedelta], never: Collection[int]
+    ) -> Replayed:
+        """What `replay` would do."""
+        with reading(self._engine) as connection:
+            return decisions.preview(connection, selection, Terms(now, not_before, never))
+
+    def replay(
+        self, selection: Selection, now: datetime, not_before: Mapping[int, timedelta], never: Collection[int]
+    ) -> Replayed:
+        """Send again what failed, expired or was never answered, in several transactions where it is much.
+
+        After a failure with a code of `not_before` it goes so long after it; with one of `never` not at all. After
+        StoreUnavailable the same call takes what is left.
+        """
+        terms, total = Terms(now, not_before, never), Replayed()
+        after: str | None = ""
+        while after is not None:
+            with self._turn, transaction(self._engine) as connection:
+                some, after = decisions.replay(connection, selection, terms, after)
+            if some.queued:
+                self._announce()
+            total += some
+        return total
+
+    def decide(self, message_id: str, decision: Decision, now: datetime) -> Status:
+        """Settle a message that is unanswered or held as an operator says; its new status. Raise Undecidable."""
+        with self._turn, transaction(self._engine) as connection:
+            status = decisions.decide(connection, message_id, decision, now)
+        if status is Status.QUEUED:
+            self._announce()
+        return status
+
+    def shelve(self, lease: Lease, waba_id: str | None, now: datetime, *, put_aside: bool = True) -> int:
+        """Put back what no longer waits for a pause, and what does out of the way of the claims. How many moved."""
+        moved = 0
+        while True:
+            with self._turn, transaction(self._engine) as connection:
+                some = pauses.shelve(connection, lease, waba_id, now, put_aside=put_aside)
+            moved += some
+            if some < pauses.SHELVED_AT_ONCE:
+                return moved
+
+    def set_daily_limit(self, portfolio: Portfolio, limit: int | None, now: datetime) -> None:
+        """Keep how many different people the portfolio may write to within 24 hours; None for any number."""
+        with self._turn, transaction(self._engine) as connection:
+            daily.set_limit(connection, portfolio, limit, now)
+
+    def learn_door(self, phone_number_id: str, template: Template, door: Door, now: datetime) -> None:
+        """Keep which of a number's calls Meta wants for a template."""
+        with self._turn, transaction(self._engine) as connection:
+            doors.learn(connection, phone_number_id, template, door, now)
+
+    def learned_doors(self, phone_number_id: str, now: datetime) -> dict[tuple[str, str], tuple[Door, datetime]]:
+        """Which call Meta wants and since when, by template name and language, as far as it was learned lately."""
+        with reading(self._engine) as connection:
+            return doors.learned(connection, phone_number_id, now)
+
+    def recent_sends(
+        self, phone_number_id: str, since: datetime, busy_since: datetime | None = None
+    ) -> list[tuple[str, datetime]]:
+        """To whom a number sent, and when, the oldest first: those who got several since `since`, from `busy_since` on."""
+        with reading(self._engine) as connection:
+            return claims.recent_sends(connection, phone_number_id, since, busy_since)
 
     def prove_writable(self, now: datetime) -> None:
         """Write one row; raise StoreUnavailable where that fails."""

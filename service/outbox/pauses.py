@@ -1,69 +1,136 @@
-"""What waits until something is mended: rows that any dispatcher obeys (G7)."""
+"""What waits until something is mended: rows that any dispatcher obeys (G7, G8).
 
-from dataclasses import dataclass
+A pause of a number, of its account or of its token stops all of the number's claims. One of a template, a campaign or a country
+is asked for each candidate of a claim; and what waits for it is put on a shelf, out of the queue's index, so that a claim need
+not walk past it. The shelf is only a matter of speed: what is obeyed is the pause.
+"""
+
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, delete, or_, select
+from sqlalchemy import Connection, Row, delete, false, literal, null, or_, select, tuple_, update
 from sqlalchemy.sql.elements import ColumnElement
 
+from service.message import Pause, PauseReason, Scope
 from service.outbox import tables
 from service.outbox.database import upsert
+from service.outbox.leases import Lease, stands
 
-NUMBER = "number"
+SHELVED_AT_ONCE = 5_000
+"""So many in one transaction, so that pausing a large campaign keeps no other writer waiting for long."""
 
+PauseKey = tuple[Scope, str]
+Moment = datetime | ColumnElement[datetime]
 
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Why the messages of a phone number wait.
-
-    `until` lifts it by time. `token_fingerprint` names the token that was refused: it lifts as soon as there is another.
-    """
-
-    phone_number_id: str
-    reason: str
-    detail: str
-    since: datetime
-    until: datetime | None = None
-    token_fingerprint: str | None = None
+_pauses = tables.pauses.c
+_messages = tables.messages.c
+_OF_MESSAGES = (Scope.TEMPLATE, Scope.CAMPAIGN, Scope.COUNTRY)
+"""The scopes that stop some of a number's messages; the others stop the number."""
 
 
 def pause(connection: Connection, wanted: Pause) -> None:
-    """Make a number wait; a pause that stands already is replaced by the newer reason."""
+    """Make what the pause names wait. A newer one replaces an older one, but only an operator's replaces an operator's."""
     facts = {
-        "reason": wanted.reason,
+        "reason": wanted.reason.value,
         "detail": wanted.detail,
         "token_fingerprint": wanted.token_fingerprint,
         "since": wanted.since,
         "until": wanted.until,
     }
-    table = tables.pauses
-    statement = upsert(connection, table).values(scope=NUMBER, key=wanted.phone_number_id, **facts)
-    connection.execute(statement.on_conflict_do_update(index_elements=[table.c.scope, table.c.key], set_=facts))
-
-
-def resume(connection: Connection, phone_number_id: str) -> bool:
-    """Lift the pause of a number; False where there was none."""
-    table = tables.pauses
-    gone = connection.execute(delete(table).where(table.c.scope == NUMBER, table.c.key == phone_number_id))
-    return gone.rowcount == 1
-
-
-def find(connection: Connection, phone_number_id: str, now: datetime) -> Pause | None:
-    """The pause that a number is under now."""
-    table = tables.pauses
-    row = connection.execute(select(table).where(_standing(phone_number_id, now))).first()
-    if row is None:
-        return None
-    return Pause(row.key, row.reason, row.detail, row.since, row.until, row.token_fingerprint)
-
-
-def paused(phone_number_id: str, now: datetime) -> ColumnElement[bool]:
-    """The condition that a number is under a pause, as part of another statement."""
-    return select(tables.pauses.c.key).where(_standing(phone_number_id, now)).exists()
-
-
-def _standing(phone_number_id: str, now: datetime) -> ColumnElement[bool]:
-    table = tables.pauses
-    return (
-        (table.c.scope == NUMBER) & (table.c.key == phone_number_id) & or_(table.c.until.is_(None), table.c.until > now)
+    by_operator = (_pauses.reason == PauseReason.OPERATOR.value) & _standing(wanted.since)
+    statement = upsert(connection, tables.pauses).values(scope=wanted.scope.value, key=wanted.key, **facts)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[_pauses.scope, _pauses.key],
+            set_=facts,
+            where=None if wanted.reason is PauseReason.OPERATOR else ~by_operator,
+        )
     )
+
+
+def resume(connection: Connection, keys: Sequence[PauseKey], *, even_an_operators: bool) -> int:
+    """Lift the pauses of these keys. How many there were."""
+    whose = literal(True) if even_an_operators else _pauses.reason != PauseReason.OPERATOR.value
+    return connection.execute(delete(tables.pauses).where(_named(keys), whose)).rowcount
+
+
+def find(connection: Connection, keys: Sequence[PauseKey], now: datetime) -> list[Pause]:
+    """The pauses that stand for any of these keys, the earliest first."""
+    rows = connection.execute(select(tables.pauses).where(_named(keys), _standing(now)).order_by(_pauses.since))
+    return [_read(row) for row in rows]
+
+
+def standing(connection: Connection, now: datetime) -> list[Pause]:
+    """All that stand, the earliest first."""
+    rows = connection.execute(select(tables.pauses).where(_standing(now)).order_by(_pauses.since, _pauses.key))
+    return [_read(row) for row in rows]
+
+
+def stopped(keys: Sequence[PauseKey], now: Moment) -> ColumnElement[bool]:
+    """The condition that a pause stands for one of these keys, as part of another statement."""
+    return select(_pauses.key).where(_named(keys), _standing(now)).exists()
+
+
+def waits(waba_id: str | None, now: Moment) -> ColumnElement[bool]:
+    """The condition that a row of `messages` waits for its template, its campaign or its country."""
+    matches = or_(*((_pauses.scope == scope.value) & _pauses.key.in_(_names(scope, waba_id)) for scope in _OF_MESSAGES))
+    return select(_pauses.key).where(matches, _standing(now)).exists()
+
+
+def shelve(connection: Connection, lease: Lease, waba_id: str | None, now: datetime, *, put_aside: bool = True) -> int:
+    """Put back into the queue what no longer waits for a pause, and, with `put_aside`, what waits for one on its shelf.
+
+    At most SHELVED_AT_ONCE of a kind; how many moved, so that the caller may ask again.
+    """
+    names = {f"{one.scope.value}:{one.key}": one for one in standing(connection, now) if _concerns(one, waba_id)}
+    mine = _messages.phone_number_id == lease.phone_number_id
+    moved = _move(connection, lease, None, mine & tables.SHELVED & _messages.shelf.not_in(list(names)))
+    for name, one in names.items() if put_aside else ():
+        fits = or_(*(own == one.key for own in _names(one.scope, waba_id)))
+        moved += _move(connection, lease, name, mine & tables.READY & fits)
+    return moved
+
+
+def _concerns(one: Pause, waba_id: str | None) -> bool:
+    """Whether the pause is of some messages, and not of another account's."""
+    if one.scope not in _OF_MESSAGES:
+        return False
+    return one.scope is Scope.CAMPAIGN or "@" not in one.key or one.key.rpartition("@")[2] == waba_id
+
+
+def _move(connection: Connection, lease: Lease, shelf: str | None, which: ColumnElement[bool]) -> int:
+    some = (
+        select(_messages.message_id).where(which).limit(SHELVED_AT_ONCE).with_for_update(skip_locked=True).cte("some")
+    )
+    statement = (
+        update(tables.messages)
+        .where(_messages.message_id.in_(select(some.c.message_id)), tables.WAITS, stands(connection, lease))
+        .values(shelf=shelf if shelf is not None else null())
+        .returning(_messages.message_id)
+    )
+    return len(connection.execute(statement).all())  # SQLite counts no rows for a statement that begins with WITH
+
+
+def _names(scope: Scope, waba_id: str | None) -> list[ColumnElement[Any]]:
+    """What a message is called in this scope: for every account, and for its number's own."""
+    if scope is Scope.CAMPAIGN:
+        return [_messages.campaign_id]
+    template = _messages.template_name + "/" + _messages.language
+    name: ColumnElement[Any] = template if scope is Scope.TEMPLATE else _messages.country
+    return [name] if waba_id is None else [name, name + f"@{waba_id}"]
+
+
+def _named(keys: Sequence[PauseKey]) -> ColumnElement[bool]:
+    if not keys:
+        return false()
+    return tuple_(_pauses.scope, _pauses.key).in_([(scope.value, key) for scope, key in keys])
+
+
+def _standing(now: Moment) -> ColumnElement[bool]:
+    return or_(_pauses.until.is_(None), _pauses.until > now)
+
+
+def _read(row: Row[Any]) -> Pause:
+    reason = PauseReason(row.reason)
+    return Pause(Scope(row.scope), row.key, reason, row.detail, row.since, row.until, row.token_fingerprint)

@@ -1,105 +1,33 @@
-"""The work: claim what can be sent now, settle what became of it, expire what has waited too long.
+"""What became of what was claimed, and of what has waited too long.
 
-A claim is one statement under a lease that still stands. A settlement is fenced by the number of the attempt: it moves the
-message only while that attempt is its newest, and is kept with the attempt in any case, since a late answer is evidence.
+A settlement is fenced by the number of the attempt: it moves the message only while that attempt is its newest, and is kept
+with the attempt in any case, since a late answer is evidence.
 """
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import groupby
-from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, case, func, insert, or_, select, union_all, update
+from sqlalchemy import (
+    Connection,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.sql.elements import ColumnElement
 
-from service.message import Attempt, Message, Outcome, Priority, Settlement, Status, Template, may_become
-from service.outbox import tables
+from service.message import Outcome, Settlement, Status, may_become
+from service.outbox import daily, tables
 from service.outbox.leases import Lease, stands
-from service.outbox.pauses import paused
 
 EXPIRED_AT_ONCE = 5_000
 """So many in one transaction, so that ending a large campaign keeps no other writer waiting for long."""
 
 _messages = tables.messages
 _attempts = tables.attempts
-
-
-def claim(
-    connection: Connection, lease: Lease, limit: int, now: datetime, only: Priority | None = None
-) -> list[Attempt]:
-    """Take up to `limit` messages that may go now, the urgent and the oldest first, each as a new attempt.
-
-    Nothing is taken once the lease has run out or while the number is paused.
-    """
-    candidates = union_all(
-        *(_due(lease.phone_number_id, priority, limit, now) for priority in ([only] if only is not None else Priority))
-    ).cte("candidates")
-    columns = candidates.c
-    picked = select(columns.message_id).order_by(columns.priority, columns.due_at, columns.message_id).limit(limit)
-    rows = connection.execute(
-        update(_messages)
-        .where(
-            _messages.c.message_id.in_(picked),
-            tables.WAITS,
-            stands(connection, lease),
-            ~paused(lease.phone_number_id, now),
-        )
-        .values(status=Status.SENDING.value, status_at=now, attempts=_messages.c.attempts + 1, lease_epoch=lease.epoch)
-        .returning(_messages)
-    ).all()
-    if not rows:
-        return []
-    claimed = sorted((_attempt(row, now) for row in rows), key=_first_to_go)
-    connection.execute(
-        insert(_attempts),
-        [
-            {"message_id": attempt.message.message_id, "attempt": attempt.number}
-            | {"phone_number_id": lease.phone_number_id, "started_at": now}
-            for attempt in claimed
-        ],
-    )
-    return claimed
-
-
-def _first_to_go(attempt: Attempt) -> tuple[Priority, datetime, str]:
-    message = attempt.message
-    return message.priority, message.due_at, message.message_id
-
-
-def _due(phone_number_id: str, priority: Priority, limit: int, now: datetime) -> Select[Any]:
-    """The first of one priority, by the index; what another transaction is moving just now is passed over."""
-    first = (
-        select(_messages.c.message_id, _messages.c.priority, _messages.c.due_at)
-        .where(
-            _messages.c.phone_number_id == phone_number_id,
-            tables.WAITS,
-            _messages.c.priority == int(priority),
-            _messages.c.due_at <= now,
-            _messages.c.expires_at > now,
-        )
-        .order_by(_messages.c.due_at, _messages.c.message_id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .subquery()
-    )
-    return select(first)
-
-
-def _attempt(row: Row[Any], now: datetime) -> Attempt:
-    message = Message(
-        message_id=row.message_id,
-        recipient=row.recipient,
-        to=row.to,
-        phone_number_id=row.phone_number_id,
-        template=Template(row.template_name, row.language, row.components),
-        due_at=row.due_at,
-        expires_at=row.expires_at,
-        key=row.key,
-        priority=Priority.HIGH if row.priority == Priority.HIGH else Priority.NORMAL,
-        campaign_id=row.campaign_id,
-        reference=row.reference,
-    )
-    return Attempt(message, number=row.attempts, started_at=now, tries=row.tries)
 
 
 def lock_messages(connection: Connection, message_ids: Iterable[str]) -> None:
@@ -124,6 +52,12 @@ def settle(connection: Connection, settlements: Iterable[Settlement], now: datet
     by_status = sorted(ordered, key=lambda s: s.status)
     for status, group in groupby(by_status, key=lambda s: s.status):
         _move(connection, status, list(group), now)
+    not_reached = {s.message_id: s.attempt for s in ordered if not s.reached}
+    if not_reached:
+        newest = connection.execute(
+            select(_messages.c.message_id, _messages.c.attempts).where(_messages.c.message_id.in_(sorted(not_reached)))
+        )
+        daily.take_off(connection, (row.message_id for row in newest if row.attempts == not_reached[row.message_id]))
 
 
 def _record(connection: Connection, settlements: Sequence[Settlement], now: datetime, *, certain: bool) -> None:
@@ -149,6 +83,7 @@ def _record(connection: Connection, settlements: Sequence[Settlement], now: date
             details=func.coalesce(bindparam("with_details"), _attempts.c.details),
             fbtrace_id=bindparam("with_fbtrace_id"),
             wamid=func.coalesce(bindparam("with_wamid"), _attempts.c.wamid),
+            door=bindparam("through"),
         )
     )
     connection.execute(
@@ -165,6 +100,7 @@ def _record(connection: Connection, settlements: Sequence[Settlement], now: date
                 "with_details": s.details,
                 "with_fbtrace_id": s.fbtrace_id,
                 "with_wamid": s.wamid,
+                "through": s.door.value,
             }
             for s in settlements
         ],

@@ -1,15 +1,17 @@
 """Every read for people: what became of a message, of an event, of a queue. Facts only; the words are found elsewhere."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, Result, func, select
+from sqlalchemy import Engine, Result, func, select, true
 
-from service.message import Status
-from service.outbox import tables
+from service.message import Pause, Scope, Status
+from service.outbox import daily, pauses, tables
 from service.outbox.database import reading
+from service.outbox.pauses import PauseKey
+from service.outbox.statuses import UNMATCHED_FOR
 
 Facts = Mapping[str, Any]
 """One row: names of columns in `tables` → values."""
@@ -45,6 +47,19 @@ class QueueFacts:
     status: str
     count: int
     oldest_due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A message whose newest request got no answer: since when, and until when Meta may still tell what became of it."""
+
+    message_id: str
+    to: str
+    phone_number_id: str
+    template: str
+    language: str
+    since: datetime
+    told_until: datetime
 
 
 class Report:
@@ -113,3 +128,53 @@ class Report:
                 for unfinished in (tables.WAITS, tables.IN_DOUBT)
                 for row in connection.execute(counted.where(unfinished))
             ]
+
+    def unanswered(self, limit: int) -> list[Unanswered]:
+        """The messages that got no answer, the oldest first."""
+        messages, attempts = tables.messages.c, tables.attempts.c
+        newest = (attempts.message_id == messages.message_id) & (attempts.attempt == messages.attempts)
+        columns = messages.message_id, messages.to, messages.phone_number_id, messages.template_name, messages.language
+        found = (
+            select(*columns, attempts.started_at)
+            .join(tables.attempts, newest)
+            .where(tables.IN_DOUBT, messages.status == Status.UNANSWERED.value)
+            .order_by(attempts.started_at, messages.message_id)
+            .limit(limit)
+        )
+        with reading(self._engine) as connection:
+            return [Unanswered(*row, told_until=row.started_at + UNMATCHED_FOR) for row in connection.execute(found)]
+
+    def pauses(self, now: datetime, keys: Sequence[PauseKey] | None = None) -> list[Pause]:
+        """The pauses that stand, the earliest first; all, or those of these keys."""
+        with reading(self._engine) as connection:
+            return pauses.standing(connection, now) if keys is None else pauses.find(connection, keys, now)
+
+    def waiting_for(self, scope: Scope, key: str, phone_number_ids: Collection[str] | None = None) -> int:
+        """How many queued messages a pause of this scope and key holds.
+
+        `phone_number_ids` are those that it reaches, None for all: the account and the token of a number are not stored.
+        """
+        messages = tables.messages.c
+        name = key.partition("@")[0]
+        of_scope = {
+            Scope.TEMPLATE: messages.template_name + "/" + messages.language == name,
+            Scope.COUNTRY: messages.country == name,
+            Scope.CAMPAIGN: messages.campaign_id == key,
+            Scope.NUMBER: messages.phone_number_id == key,
+        }
+        counted = select(func.count()).select_from(tables.messages).where(tables.WAITS, of_scope.get(scope, true()))
+        if phone_number_ids is not None:
+            counted = counted.where(messages.phone_number_id.in_(sorted(phone_number_ids)))
+        with reading(self._engine) as connection:
+            return connection.execute(counted).scalar_one()
+
+    def daily_usage(self) -> Sequence[tuple[str, int, int]]:
+        """Each portfolio that has a daily limit, with the limit and how much of it is used."""
+        with reading(self._engine) as connection:
+            return daily.usage(connection)
+
+    def served_numbers(self) -> list[str]:
+        """Every phone number that a dispatcher has ever served."""
+        numbers = tables.leases.c.phone_number_id
+        with reading(self._engine) as connection:
+            return list(connection.execute(select(numbers).order_by(numbers)).scalars())

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
-from service.message import MOVES, Outcome, Status, StatusUpdate
+from service.message import MOVES, Outcome, Pause, Status, StatusUpdate, Template
 from service.outbox import tables
 from service.outbox.database import upsert
 from service.outbox.queue import lock_messages
@@ -21,8 +21,8 @@ from service.outbox.queue import lock_messages
 UNMATCHED_FOR = timedelta(days=7)
 """Meta repeats a notification for up to seven days; later than that nothing will turn up for it."""
 
-LATE_RETRY_AFTER = timedelta(minutes=1)
-"""A failure that is notified has waited at Meta already; its message goes again after this."""
+LONGEST_WAIT = timedelta(hours=1)
+"""A message that fails late again and again goes again at growing distance, up to this or to what its code asks for."""
 
 _OURS = re.compile(r"([0-9A-Za-z]{1,64})\.([0-9]{1,9})")
 _ORDER = {Status.SENT: 0, Status.DELIVERED: 1, Status.READ: 2, Status.FAILED: 3}
@@ -48,6 +48,16 @@ class _News:
     has_failed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class LateFailure:
+    """A failure that was not known before: its code, and what it may concern besides its message."""
+
+    code: int | None
+    phone_number_id: str
+    template: Template
+    country: str | None
+
+
 @dataclass(slots=True)
 class Applied:
     """What a batch came to: updates that told something new, that told nothing new, and that fit no attempt."""
@@ -55,7 +65,8 @@ class Applied:
     new: int = 0
     known: int = 0
     unmatched: int = 0
-    failed: list[int] = field(default_factory=list)
+    failed: list[LateFailure] = field(default_factory=list)
+    pauses: list[Pause] = field(default_factory=list)
 
 
 def apply(connection: Connection, updates: Sequence[StatusUpdate], now: datetime, max_tries: int) -> Applied:
@@ -76,12 +87,17 @@ def adopt(connection: Connection, wamids: Iterable[str], now: datetime, max_trie
         return
     connection.execute(delete(_unmatched).where(_unmatched.c.id.in_([row.id for row in rows])))
     updates = [
-        StatusUpdate(
-            Status(row.status), row.at, row.wamid, None, row.code, row.title, row.details, retry=bool(row.retry)
-        )
+        StatusUpdate(Status(row.status), row.at, row.wamid, None, row.code, row.title, row.details, _retry_after(row))
         for row in rows
     ]
     apply(connection, updates, now, max_tries)
+
+
+def _retry_after(row: Row[Any]) -> timedelta | None:
+    """What the version before this one kept says only that it may be tried again."""
+    if row.retry_seconds is None:
+        return timedelta(minutes=1) if row.retry else None
+    return timedelta(seconds=row.retry_seconds)
 
 
 def forget_unmatched(connection: Connection, now: datetime, max_tries: int) -> None:
@@ -138,13 +154,12 @@ def _apply_to(
         fresh = _first_of_each(news for news in updates if getattr(row, _MOMENT[news.status]) is None)
         applied.new += len(fresh)
         applied.known += len(updates) - len(fresh)
-        applied.failed += [news.code or 0 for news in fresh if news.status is Status.FAILED]
         if fresh:
             changes.append(_attempt_change(row, fresh))
             news_of[row.message_id, row.attempt] = _News(fresh, has_failed=row.failed_at is not None)
     if changes:
         connection.execute(_UPDATE_ATTEMPT, changes)
-        _move_messages(connection, news_of, now, max_tries)
+        applied.failed += _move_messages(connection, news_of, now, max_tries)
 
 
 _UPDATE_ATTEMPT = (
@@ -182,25 +197,52 @@ def _attempt_change(row: Row[Any], fresh: Sequence[StatusUpdate]) -> dict[str, A
     return {"of_message": row.message_id, "of_attempt": row.attempt} | {f"new_{k}": v for k, v in facts.items()}
 
 
-def _move_messages(connection: Connection, news_of: Mapping[AttemptId, _News], now: datetime, max_tries: int) -> None:
-    """Move each message whose newest attempt has news; leaving `sending` before the answer came counts as a try."""
+def _move_messages(
+    connection: Connection, news_of: Mapping[AttemptId, _News], now: datetime, max_tries: int
+) -> list[LateFailure]:
+    """Move each message whose newest attempt has news; leaving `sending` before the answer came counts as a try.
+
+    Returned are the failures of all attempts, older ones too.
+    """
     columns = _messages.c
     ids = sorted({message_id for message_id, _ in news_of})
+    rows = {row.message_id: row for row in connection.execute(select(_messages).where(columns.message_id.in_(ids)))}
     changes = []
-    for row in connection.execute(select(_messages).where(columns.message_id.in_(ids))):
+    for row in rows.values():
         news = news_of.get((row.message_id, row.attempts))
         if news is None:
             continue
         before = Status(row.status)
         tries = row.tries + (before is Status.SENDING)
-        again = tries < max_tries and now + LATE_RETRY_AFTER < row.expires_at
+        due_at = _late_due_at(news, tries, now)
+        again = due_at is not None and tries < max_tries and due_at < row.expires_at
         status = furthest(before, news, may_retry=again)
         if status is not before:
-            due_at = now + LATE_RETRY_AFTER if status is Status.QUEUED else row.due_at
+            due_at = due_at if status is Status.QUEUED else row.due_at
             facts = {"status": status.value, "status_at": now, "due_at": due_at, "tries": tries}
             changes.append({"of_message": row.message_id} | {f"new_{name}": fact for name, fact in facts.items()})
     if changes:
         connection.execute(_UPDATE_MESSAGE, changes)
+    return [
+        _late_failure(rows[message_id], one)
+        for (message_id, _), news in news_of.items()
+        for one in news.updates
+        if one.status is Status.FAILED
+    ]
+
+
+def _late_due_at(news: _News, tries: int, now: datetime) -> datetime | None:
+    """When a message goes again that failed late: it has waited at Meta already, and waits longer each time."""
+    waits = [one.retry_after for one in news.updates if one.retry_after is not None]
+    if not waits:
+        return None
+    grown: timedelta = waits[0] * 4 ** max(0, min(tries, 10) - 1)
+    return now + min(grown, max(waits[0], LONGEST_WAIT))
+
+
+def _late_failure(row: Row[Any], news: StatusUpdate) -> LateFailure:
+    template = Template(row.template_name, row.language)
+    return LateFailure(news.code, row.phone_number_id, template, row.country)
 
 
 _UPDATE_MESSAGE = (
@@ -216,7 +258,7 @@ def furthest(status: Status, news: _News, *, may_retry: bool) -> Status:
     A message whose newest attempt has failed waits for its next one, and does so still when a late `sent` comes.
     """
     for one in sorted(news.updates, key=lambda one: _ORDER[one.status]):
-        if one.retry and may_retry and Status.QUEUED in MOVES[status] | {status}:
+        if one.retry_after is not None and may_retry and Status.QUEUED in MOVES[status] | {status}:
             return Status.QUEUED
         if one.status is Status.SENT and news.has_failed:
             continue
@@ -235,7 +277,8 @@ def _keep(connection: Connection, updates: Sequence[StatusUpdate], now: datetime
             "code": news.code,
             "title": news.title,
             "details": news.details,
-            "retry": int(news.retry),
+            "retry": int(news.retry_after is not None),
+            "retry_seconds": None if news.retry_after is None else int(news.retry_after.total_seconds()),
             "expires_at": now + UNMATCHED_FOR,
         }
         for news in sorted(updates, key=lambda news: (news.wamid, news.status))  # one order for all, as with any lock

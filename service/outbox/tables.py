@@ -45,6 +45,8 @@ class UtcMoment(TypeDecorator[datetime]):
 
 
 WAITS = text("status = 'queued'")
+READY = text("status = 'queued' AND shelf IS NULL")
+SHELVED = text("status = 'queued' AND shelf IS NOT NULL")
 IN_DOUBT = text("status IN ('sending', 'unanswered')")
 """What the partial indexes of `messages` hold. SQLite uses such an index only for a query that says the very same."""
 
@@ -59,6 +61,11 @@ def _id(name: str, **options: Any) -> Column[str]:
 
 def _name(name: str, **options: Any) -> Column[str]:
     return Column(name, String(512), **options)
+
+
+def _pause_key(name: str, **options: Any) -> Column[str]:
+    """A template's name (512) with its language and its account, or a scope before a key."""
+    return Column(name, String(700), **options)
 
 
 events = Table(
@@ -116,15 +123,18 @@ messages = Table(
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("tries", Integer, nullable=False, server_default=text("0")),
     Column("lease_epoch", BigInteger),
+    Column("country", String(2)),
+    _pause_key("shelf"),
     Index(
-        "ix_messages_queue",
+        "ix_messages_ready",
         "phone_number_id",
         "priority",
         "due_at",
         "message_id",
-        sqlite_where=WAITS,
-        postgresql_where=WAITS,
+        sqlite_where=READY,
+        postgresql_where=READY,
     ),
+    Index("ix_messages_shelved", "phone_number_id", "shelf", sqlite_where=SHELVED, postgresql_where=SHELVED),
     Index("ix_messages_expiry", "phone_number_id", "expires_at", sqlite_where=WAITS, postgresql_where=WAITS),
     Index(
         "ix_messages_doubt",
@@ -136,7 +146,8 @@ messages = Table(
     ),
 )
 """One row per message. `attempts` numbers its HTTP calls, `tries` counts those that count. The partial indexes hold
-only what still needs work, so claiming costs the same however many finished messages there are."""
+only what still needs work, so claiming costs the same however many finished messages there are. `shelf` names the pause that
+a queued message was put aside for (`pauses.shelve`): a claim need not walk past a paused campaign."""
 
 attempts = Table(
     "attempts",
@@ -158,9 +169,11 @@ attempts = Table(
     Column("delivered_at", UtcMoment),
     Column("read_at", UtcMoment),
     Column("failed_at", UtcMoment),
+    _id("door"),
     Index("ix_attempts_number", "phone_number_id", "started_at"),
 )
-"""One row per HTTP call, written when the message is claimed, so that every answer and notification finds its attempt."""
+"""One row per HTTP call, written when the message is claimed, so that every answer and notification finds its attempt.
+`door` is the call it went through (`message.Door`), empty until the answer is in."""
 
 rejections = Table(
     "rejections",
@@ -185,6 +198,7 @@ unmatched_statuses = Table(
     Column("title", Text),
     Column("details", Text),
     Column("retry", SmallInteger, nullable=False),
+    Column("retry_seconds", Integer),
     Column("expires_at", UtcMoment, nullable=False),
     UniqueConstraint("wamid", "status"),
 )
@@ -197,14 +211,21 @@ leases = Table(
     _id("holder", nullable=False),
     Column("epoch", BigInteger, nullable=False),
     Column("expires_at", Float, nullable=False),
+    Column("rate", Float),
 )
-"""Who serves a number until when, in seconds of the database's own clock. `epoch` grows with every change of hands."""
+"""Who serves a number until when, in seconds of the database's own clock. `epoch` grows with every change of hands; `rate` is
+what the holder has found the number to carry, in messages a second."""
+
+dispatchers = Table(
+    "dispatchers", metadata, _id("holder", primary_key=True), Column("expires_at", Float, nullable=False)
+)
+"""Who could serve numbers, until when unless it tells again; timed like the leases."""
 
 pauses = Table(
     "pauses",
     metadata,
     _id("scope", primary_key=True),
-    _name("key", primary_key=True),
+    _pause_key("key", primary_key=True),
     _id("reason", nullable=False),
     Column("detail", Text, nullable=False),
     Column("token_fingerprint", String(64)),
@@ -212,6 +233,38 @@ pauses = Table(
     Column("until", UtcMoment),
 )
 """What waits. `until` lifts it by time; `token_fingerprint` is of the token that was refused: another one lifts it."""
+
+portfolios = Table(
+    "portfolios",
+    metadata,
+    _name("portfolio", primary_key=True),
+    Column("daily_limit", Integer),
+    Column("used", Integer, nullable=False, server_default=text("0")),
+)
+"""Meta's limit of different people in 24 hours, NULL for none, and how many of them are used: rows of `daily_recipients`."""
+
+daily_recipients = Table(
+    "daily_recipients",
+    metadata,
+    _name("portfolio", primary_key=True),
+    Column("to", String(160), primary_key=True),
+    Column("at", UtcMoment, nullable=False),
+    _id("message_id", index=True),
+    Index("ix_daily_recipients_age", "portfolio", "at"),
+)
+"""Who got a message of a portfolio's numbers within 24 hours, and when the last. `message_id` is the one that counted the
+person, as long as it is the only one: if Meta does not take it, the person is not counted."""
+
+doors = Table(
+    "doors",
+    metadata,
+    _id("phone_number_id", primary_key=True),
+    _name("template_name", primary_key=True),
+    _id("language", primary_key=True),
+    _id("door", nullable=False),
+    Column("learned_at", UtcMoment, nullable=False),
+)
+"""Which call of a number Meta wants for a template, where it has told us that the other one was wrong."""
 
 readiness = Table(
     "readiness", metadata, Column("id", Integer, primary_key=True), Column("at", UtcMoment, nullable=False)

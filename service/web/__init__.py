@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from flask import Flask
 from prometheus_client import CollectorRegistry
 
-from service.outbox.report import Report
 from service.web import docs, events, health, problems, reports, webhooks
 from service.web.auth import ApiKeys
 from service.web.events import Intake
+from service.web.reports import Reports
 from service.web.webhooks import Notifications
 
 MAX_BODY_BYTES = 6 * 1024 * 1024
@@ -21,7 +21,7 @@ class Parts:
 
     intake: Intake
     notifications: Notifications
-    report: Report
+    reports: Reports
     api_keys: ApiKeys
     registry: CollectorRegistry
 
@@ -34,7 +34,7 @@ def create_app(parts: Parts) -> Flask:
     problems.register(app)
     app.register_blueprint(events.blueprint(parts.intake))
     app.register_blueprint(webhooks.blueprint(parts.notifications))
-    app.register_blueprint(reports.blueprint(parts.report, parts.api_keys))
+    app.register_blueprint(reports.blueprint(parts.reports, parts.api_keys))
     app.register_blueprint(health.blueprint(parts.intake.outbox, parts.registry, parts.intake.now))
     app.register_blueprint(docs.blueprint())
     return app

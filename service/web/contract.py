@@ -1,16 +1,16 @@
 """The public contract as models, with an example of each: what the OpenAPI document shows of a body.
 
-They document, they do not validate: input is judged per recipient in `intake`.
+They document, they do not validate: input is judged per recipient in `intake`. Reports are in `report_contract.py`.
 """
 
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-_RECEIVED = "2026-11-01T09:00:00.123Z"
-_EVENT_ID = "019a3e5f6d2b7c4e8f90a1b2c3d4e5f6"
-_MESSAGE_ID = "019a3e5f6d2b7c4e8f90a1b2c3d4e5f7"
-_REJECTED = {
+RECEIVED = "2026-11-01T09:00:00.123Z"
+EVENT_ID = "019a3e5f6d2b7c4e8f90a1b2c3d4e5f6"
+MESSAGE_ID = "019a3e5f6d2b7c4e8f90a1b2c3d4e5f7"
+REJECTED = {
     "recipient": "ep013",
     "status": "rejected",
     "code": "opted_out",
@@ -19,7 +19,8 @@ _REJECTED = {
 }
 
 
-def _example(value: Any) -> ConfigDict:
+def example(value: Any) -> ConfigDict:
+    """The configuration of a model with this example."""
     return ConfigDict(json_schema_extra={"examples": [value]})
 
 
@@ -37,14 +38,14 @@ class Fault(BaseModel):
 class Problem(BaseModel):
     """RFC 9457 problem+json."""
 
-    model_config = _example(
+    model_config = example(
         {
             "type": "about:blank",
             "title": "Event refused",
             "status": 422,
             "detail": "Nothing in this event can be sent.",
             "errors": [{"path": "Data", "code": "invalid_json", "detail": "Expecting value at character 1"}],
-            "event_id": _EVENT_ID,
+            "event_id": EVENT_ID,
         }
     )
 
@@ -67,7 +68,7 @@ class Challenge(BaseModel):
 class PinpointEvent(BaseModel):
     """A Pinpoint custom-channel event as Lambda gets it; unknown fields are ignored."""
 
-    model_config = _example(
+    model_config = example(
         {
             "ApplicationId": "f190affea10b4ce2b4a2cbbd85976c96",
             "CampaignId": "13978104ce5d6017c72552257a5cafe0",
@@ -97,7 +98,7 @@ class PinpointEvent(BaseModel):
 class ConnectEvent(BaseModel):
     """The event of a Connect journey's custom action as Lambda gets it; unknown fields are ignored."""
 
-    model_config = _example(
+    model_config = example(
         {
             "InvocationMetadata": {
                 "CampaignContext": {"CampaignId": "campaign-12345", "RunId": "run-67890", "ActionId": "unpaid-order"}
@@ -146,13 +147,13 @@ class Receipt(BaseModel):
     A known `webhook-id` with the same body gets the stored answer and `Idempotent-Replayed: true`; with another body 422.
     """
 
-    model_config = _example(
+    model_config = example(
         {
-            "event_id": _EVENT_ID,
+            "event_id": EVENT_ID,
             "accepted": 1,
             "duplicates": 0,
             "rejected": 1,
-            "results": [{"recipient": "test123", "status": "accepted", "message_id": _MESSAGE_ID}, _REJECTED],
+            "results": [{"recipient": "test123", "status": "accepted", "message_id": MESSAGE_ID}, REJECTED],
         }
     )
 
@@ -161,139 +162,3 @@ class Receipt(BaseModel):
     duplicates: int
     rejected: int
     results: list[RecipientResult]
-
-
-class TemplateName(BaseModel):
-    """Which template, in which language."""
-
-    name: str
-    language: str
-
-
-class StatusMoment(BaseModel):
-    """A status that Meta notified, at Meta's time."""
-
-    status: Literal["sent", "delivered", "read", "failed"]
-    at: str
-
-
-class AttemptReport(BaseModel):
-    """One HTTP call for the message."""
-
-    attempt: int
-    started_at: str
-    outcome: str | None = Field(description="null while it is under way")
-    http_status: int | None
-    code: int | None
-    fbtrace_id: str | None
-    wamid: str | None
-    statuses: list[StatusMoment]
-
-
-class Failure(BaseModel):
-    """Why a message did not arrive and what to do about it."""
-
-    code: int | None
-    title: str
-    details: str | None
-    explanation: str
-    next_step: str
-
-
-class MessageReport(BaseModel):
-    """One message with its attempts, oldest first."""
-
-    model_config = _example(
-        {
-            "message_id": _MESSAGE_ID,
-            "event_id": _EVENT_ID,
-            "recipient": "test123",
-            "to": "+86••••••••000",
-            "phone_number_id": "106540352242922",
-            "template": {"name": "ordertimeoutnotification", "language": "en_US"},
-            "status": "failed",
-            "status_at": "2026-11-01T09:00:02.000Z",
-            "campaign_id": "13978104ce5d6017c72552257a5cafe0",
-            "reference": None,
-            "priority": "normal",
-            "expires_at": "2026-11-02T09:00:00.123Z",
-            "attempts": [
-                {
-                    "attempt": 1,
-                    "started_at": "2026-11-01T09:00:00.130Z",
-                    "outcome": "accepted",
-                    "http_status": 200,
-                    "code": 131026,
-                    "fbtrace_id": None,
-                    "wamid": "wamid.HBgNODYxMzgwMDEzODAwMBUCABEYEjQ1",
-                    "statuses": [{"status": "failed", "at": "2026-11-01T09:00:02.000Z"}],
-                }
-            ],
-            "failure": {
-                "code": 131026,
-                "title": "Message undeliverable",
-                "details": None,
-                "explanation": "The number is not on WhatsApp, has not accepted its terms, or uses too old a version.",
-                "next_step": "Reach this person another way and take the number out of the WhatsApp segment.",
-            },
-        }
-    )
-
-    message_id: str
-    event_id: str
-    recipient: str
-    to: str = Field(description="masked unless the key has the scope pii")
-    phone_number_id: str
-    template: TemplateName
-    status: str = Field(
-        description="`queued` `sending` `accepted` `sent` `delivered` `read` `failed` `unanswered` `held` `expired` "
-        "`suppressed` `cancelled`; docs/states.md says who moves a message along each edge"
-    )
-    status_at: str
-    campaign_id: str | None
-    reference: str | None
-    priority: Literal["high", "normal"]
-    expires_at: str
-    attempts: list[AttemptReport]
-    failure: Failure | None
-
-
-class FailureCount(BaseModel):
-    """So many messages failed for this reason."""
-
-    code: int | None
-    count: int
-    explanation: str
-    next_step: str
-
-
-class EventReport(BaseModel):
-    """An event, its messages counted by status, its rejections in the event's order."""
-
-    model_config = _example(
-        {
-            "event_id": _EVENT_ID,
-            "source": "pinpoint",
-            "application_id": "f190affea10b4ce2b4a2cbbd85976c96",
-            "campaign_id": "13978104ce5d6017c72552257a5cafe0",
-            "journey_id": None,
-            "received_at": _RECEIVED,
-            "recipients": 2,
-            "counts": {"read": 1, "rejected": 1},
-            "failures": [],
-            "rejections": [_REJECTED],
-            "problem": None,
-        }
-    )
-
-    event_id: str
-    source: str
-    application_id: str | None
-    campaign_id: str | None
-    journey_id: str | None
-    received_at: str
-    recipients: int
-    counts: dict[str, int]
-    failures: list[FailureCount]
-    rejections: list[RecipientResult]
-    problem: Problem | None = Field(description="set where the whole event was refused")

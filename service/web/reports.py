@@ -6,20 +6,25 @@ unless the key has the scope `pii`.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, Response, g, jsonify
 
 from service.intake.address import mask
-from service.message import Priority, Status
+from service.message import Pause, Priority, Scope, Status, Template
+from service.outbox.decisions import DECIDED
 from service.outbox.report import EventFacts, Facts, MessageFacts, Report
 from service.web.auth import ApiKeys, needs_scope
-from service.web.contract import EventReport, MessageReport, Problem
+from service.web.contract import Problem
 from service.web.openapi import REPORTS, SPEC, Answers
 from service.web.problems import problem
-from service.whatsapp.errors import verdict_on
+from service.web.report_contract import EventReport, MessageReport
+from service.whatsapp.errors import Verdict, verdict_on
+from service.whatsapp.pausing import Account, Place
+from service.whatsapp.send_error import Refused
 
 _ID = re.compile(r"[0-9A-Za-z]{1,64}")
 """The form of our ids; nothing else is looked up, since not every store can compare any character."""
@@ -38,8 +43,42 @@ _OUR_WORDS: Mapping[str, tuple[str, str, str]] = {
 }
 
 
-def blueprint(report: Report, keys: ApiKeys) -> Blueprint:
+_DECIDED = Verdict(
+    None,
+    Refused,
+    Scope.MESSAGE,
+    DECIDED,
+    "It was not known what became of the message, and an operator decided that it did not arrive.",
+    "Nothing; a later notification of Meta still counts. Where it must arrive, send it anew.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """What the handlers are given. `accounts`: what the settings say of each phone number."""
+
+    report: Report
+    now: Callable[[], datetime]
+    accounts: Mapping[str, Account] = field(default_factory=dict)
+
+    def waits_for(self, facts: MessageFacts) -> list[Pause]:
+        """The pauses that hold a queued message back."""
+        message = facts.message
+        if message["status"] != Status.QUEUED:
+            return []
+        place = Place(
+            message["phone_number_id"],
+            Template(message["template_name"], message["language"]),
+            self.accounts.get(message["phone_number_id"], Account()),
+            message["country"],
+            message["campaign_id"],
+        )
+        return self.report.pauses(self.now(), place.keys())
+
+
+def blueprint(reports: Reports, keys: ApiKeys) -> Blueprint:
     """The routes of this file."""
+    report = reports.report
     routes = Blueprint("reports", __name__)
 
     @routes.get("/v1/messages/<message_id>")
@@ -60,7 +99,7 @@ def blueprint(report: Report, keys: ApiKeys) -> Blueprint:
         facts = report.message(message_id) if _ID.fullmatch(message_id) else None
         if facts is None:
             return problem(404, "No such message", "No message has this id; ids are in the answer to its event.")
-        return jsonify(message_report(facts, unmasked="pii" in g.api_key.scopes))
+        return jsonify(message_report(facts, reports.waits_for(facts), unmasked="pii" in g.api_key.scopes))
 
     @routes.get("/v1/events/<event_id>")
     @SPEC.validate(
@@ -85,7 +124,7 @@ def blueprint(report: Report, keys: ApiKeys) -> Blueprint:
     return routes
 
 
-def message_report(facts: MessageFacts, *, unmasked: bool = False) -> dict[str, Any]:
+def message_report(facts: MessageFacts, pauses: Sequence[Pause] = (), *, unmasked: bool = False) -> dict[str, Any]:
     """The public form of a message (contract: calls)."""
     message = facts.message
     return {
@@ -102,7 +141,19 @@ def message_report(facts: MessageFacts, *, unmasked: bool = False) -> dict[str, 
         "priority": Priority(message["priority"]).name.lower(),
         "expires_at": _iso(message["expires_at"]),
         "attempts": [_attempt_report(attempt) for attempt in facts.attempts],
+        "waits_for": [_pause_report(pause) for pause in pauses],
         "failure": _failure(message["status"], facts.attempts),
+    }
+
+
+def _pause_report(pause: Pause) -> dict[str, Any]:
+    return {
+        "scope": pause.scope.value,
+        "key": pause.key,
+        "reason": pause.reason.value,
+        "detail": pause.detail,
+        "since": _iso(pause.since),
+        "until": _iso(pause.until) if pause.until else None,
     }
 
 
@@ -132,7 +183,7 @@ def _failure(status: str, attempts: list[Facts]) -> dict[str, Any] | None:
         return {**facts, "title": title, "explanation": explanation, "next_step": next_step}
     if status != Status.FAILED:
         return None
-    verdict = verdict_on(newest.get("code"))
+    verdict = _DECIDED if str(newest.get("title")).startswith(DECIDED) else verdict_on(newest.get("code"))
     title = newest.get("title") or verdict.title
     return {**facts, "title": title, "explanation": verdict.explanation, "next_step": verdict.next_step}
 

@@ -8,19 +8,22 @@ POST  200 follows the commit of every status in it; anything else makes Meta sen
 import hmac
 import json
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from flask import Blueprint, Response, request
 
 from service import metrics
-from service.outbox.outbox import Outbox
+from service.message import Pause
+from service.outbox.outbox import Applied, LateFailure, Outbox
 from service.secrets import Credentials, SecretProblem, Source
 from service.web.contract import Challenge, Problem
 from service.web.openapi import SPEC, WEBHOOKS, Answers
 from service.web.problems import problem, unauthorised
-from service.whatsapp.webhook import is_genuine, parse_notification
+from service.whatsapp.errors import verdict_on
+from service.whatsapp.pausing import Account, Place, lifted_by, pause_for, pause_for_template
+from service.whatsapp.webhook import Notification, is_genuine, parse_notification
 
 REREAD_AFTER = timedelta(minutes=1)
 """How often a signature that does not fit makes us read the secrets again: the app's secret may have been rotated."""
@@ -35,6 +38,35 @@ class Notifications:
     outbox: Outbox
     sources: Sequence[Source]
     now: Callable[[], datetime]
+    accounts: Mapping[str, Account] = field(default_factory=dict)
+    """What the settings say of each phone number."""
+
+    def take(self, notification: Notification) -> Applied:
+        """Apply the statuses; pause what a failure or a template's new status calls for, and lift what it lifts."""
+        now = self.now()
+        waba_ids = {account.waba_id for account in self.accounts.values()}
+        for update in notification.templates:
+            if lifted := lifted_by(update):
+                self.outbox.resume(lifted)
+            elif pause := pause_for_template(update, waba_ids, now):
+                self.outbox.pause(pause)
+                _tell(pause)
+        if not notification.statuses:
+            return Applied()
+        applied = self.outbox.apply_statuses(notification.statuses, now, self._pause_for)
+        for pause in applied.pauses:
+            _tell(pause)
+        return applied
+
+    def _pause_for(self, failure: LateFailure, now: datetime) -> Pause | None:
+        number = failure.phone_number_id
+        place = Place(number, failure.template, self.accounts.get(number, Account()), failure.country)
+        return pause_for(verdict_on(failure.code), failure.code, place, now)
+
+
+def _tell(pause: Pause) -> None:
+    log.error("paused scope=%s key=%s reason=%s detail=%s", pause.scope, pause.key, pause.reason, pause.detail)
+    metrics.PAUSED.labels(pause.scope.value, pause.reason.value).inc()
 
 
 def blueprint(notifications: Notifications) -> Blueprint:
@@ -83,14 +115,17 @@ def blueprint(notifications: Notifications) -> Blueprint:
         except (ValueError, RecursionError):
             return problem(400, "Not JSON", "The notification is signed, but its body is not JSON.")
         notification = parse_notification(document)
-        if notification.statuses:
-            applied = notifications.outbox.apply_statuses(notification.statuses, notifications.now())
-            for kind, count in (("new", applied.new), ("known", applied.known), ("unmatched", applied.unmatched)):
-                metrics.STATUSES.labels(kind).inc(count)
-            for code in applied.failed:
-                metrics.LATE_FAILURES.labels(code).inc()
-        for kind, count in (("ignored", notification.ignored), ("unreadable", notification.unreadable)):
+        applied = notifications.take(notification)
+        for kind, count in (
+            ("new", applied.new),
+            ("known", applied.known),
+            ("unmatched", applied.unmatched),
+            ("ignored", notification.ignored),
+            ("unreadable", notification.unreadable),
+        ):
             metrics.STATUSES.labels(kind).inc(count)
+        for failure in applied.failed:
+            metrics.LATE_FAILURES.labels(failure.code or 0).inc()
         return Response(status=200)
 
     return routes

@@ -1,7 +1,8 @@
 """An answer of the Cloud API → Accepted, or the SendError that it means. Pure.
 
-Judged by Meta's code first, by HTTP status second: permanent errors come as 500, throttles as 400, 403 or 429. A code that the
-table does not have is refused on a 4xx, throttled on a 429, and unanswered on anything else, where Meta may have taken it.
+Judged by Meta's code and subcode first, by HTTP status second: permanent errors come as 500, throttles as 400, 403 or 429. A
+code that the table does not have is refused on a 4xx, throttled on a 429, and unanswered on anything else, where Meta may
+have taken it. How long to wait says Meta's answer; where it does not, the table.
 """
 
 import json
@@ -10,18 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from service.message import printable
-from service.whatsapp.errors import (
-    UNKNOWN,
-    Refused,
-    SendError,
-    Throttled,
-    Unanswered,
-    Unauthorised,
-    Unavailable,
-    verdict_on,
-)
+from service.message import Scope, printable
+from service.whatsapp.errors import UNKNOWN, verdict_on
+from service.whatsapp.send_error import SendError, Throttled, Unanswered, Unauthorised, Unavailable
 
+_SECOND, _DAY = timedelta(seconds=1), timedelta(days=1)
 _NUMBER = re.compile(r"[0-9]{1,10}")
 _TOKEN = re.compile(r"[^\s\"'(){}<>]{24,}")
 
@@ -54,9 +48,9 @@ def classify(answer: Answer) -> Accepted | SendError:
         return _classify_success(answer.http_status, document)
     if answer.http_status >= 500:
         return Unanswered("HTTP error without Meta's answer", http_status=answer.http_status)
-    wait = _retry_after(answer.headers)
+    wait = _asked_wait(answer.headers)
     if answer.http_status == 429:
-        return Throttled("Too many requests", http_status=429, scope="number", wait=wait or timedelta(seconds=1))
+        return Throttled("Too many requests", http_status=429, scope=Scope.NUMBER, wait=wait or _SECOND)
     return Unavailable("HTTP error without Meta's answer", http_status=answer.http_status, wait=wait)
 
 
@@ -71,16 +65,16 @@ def _classify_success(http_status: int, document: dict[str, object] | None) -> A
 
 
 def _classify_error(answer: Answer, error: dict[str, object]) -> SendError:
-    code = read_code(error.get("code"))
-    verdict = verdict_on(code)
-    kind, scope, wait = verdict.kind, verdict.scope, _retry_after(answer.headers) or verdict.wait
-    may_be_taken = not 400 <= answer.http_status < 500
-    if may_be_taken and (code in {1, 2} or verdict is UNKNOWN):
+    code, subcode = read_code(error.get("code")), read_code(error.get("error_subcode"))
+    verdict = verdict_on(code, subcode)
+    kind, scope, wait = verdict.kind, verdict.scope, verdict.wait
+    if verdict.doubtful and not 400 <= answer.http_status < 500:
         kind = Unanswered
     elif verdict is UNKNOWN and answer.http_status == 429:
-        kind, scope, wait = Throttled, "number", wait or timedelta(seconds=1)
-    elif error.get("is_transient") is True and kind is Refused and (code == 1 or verdict is UNKNOWN):
+        kind, scope, wait = Throttled, Scope.NUMBER, _SECOND
+    elif verdict.doubtful and error.get("is_transient") is True:
         kind = Unavailable
+    passing = kind in {Throttled, Unavailable}
     words = _without_tokens if kind is Unauthorised else read_words
     return kind(
         words(error.get("message")) or verdict.title,
@@ -88,12 +82,13 @@ def _classify_error(answer: Answer, error: dict[str, object]) -> SendError:
         code=code,
         http_status=answer.http_status,
         fbtrace_id=read_words(error.get("fbtrace_id"), 64),
-        wait=wait,
+        wait=_asked_wait(answer.headers) or wait if passing else wait,
         scope=scope,
+        subcode=subcode,
     )
 
 
-def _json_object(body: bytes) -> dict[str, object] | None:
+def _json_object(body: bytes | str) -> dict[str, object] | None:
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
@@ -129,7 +124,21 @@ def _without_tokens(value: object) -> str | None:
     return _TOKEN.sub("…", words) if words else None
 
 
-def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
-    """`Retry-After` in seconds, at most a day; the form with a date is not used by Meta."""
+def _asked_wait(headers: Mapping[str, str]) -> timedelta | None:
+    """The longest wait that Meta's headers ask for, at most a day; None where they ask for none."""
+    return min(max(_retry_after(headers), _regained_after(headers)), _DAY) or None
+
+
+def _retry_after(headers: Mapping[str, str]) -> timedelta:
+    """`Retry-After` in seconds; the form with a date is not used by Meta."""
     text = headers.get("retry-after", "")
-    return timedelta(seconds=min(int(text), 86400)) if _NUMBER.fullmatch(text) else None
+    return timedelta(seconds=int(text)) if _NUMBER.fullmatch(text) else timedelta(0)
+
+
+def _regained_after(headers: Mapping[str, str]) -> timedelta:
+    """`X-Business-Use-Case-Usage`: in how many minutes calls are allowed again, the most of all the limits in it."""
+    document = _json_object(headers.get("x-business-use-case-usage", "")) or {}
+    limits = [limit for listed in document.values() if isinstance(listed, list) for limit in listed]
+    times = [limit.get("estimated_time_to_regain_access") for limit in limits if isinstance(limit, dict)]
+    minutes = [time for time in times if isinstance(time, int) and not isinstance(time, bool)]
+    return min(max(minutes, default=0), 1440) * timedelta(minutes=1)

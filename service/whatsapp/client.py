@@ -1,19 +1,23 @@
-"""The one HTTP call: a body goes to the Cloud API, an answer comes back or a SendError says how far the request got.
+"""The one HTTP call that sends: a body goes to the Cloud API, an answer comes back or a SendError says how far it got.
 
-Before a connection was handed to the request nothing was written: Unavailable. After that, whatever goes wrong, Meta may
-have taken the message: Unanswered. There is no third case, and no retry in here.
+Before the first byte was handed to the connection nothing was written: Unavailable. After that, whatever goes wrong, Meta may
+have taken the message: Unanswered. There is no third case, and no retry in here. Beside it, the question for a number's limits.
 """
 
+import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
+from typing import Any
 
 import aiohttp
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
+from service.message import Door
 from service.whatsapp.answer import Accepted, Answer, classify
-from service.whatsapp.errors import NotSent, Unanswered, Unavailable
+from service.whatsapp.limits import FIELDS, Limits, parse_limits
+from service.whatsapp.send_error import NotSent, SendError, Unanswered, Unavailable
 
 CONNECT_SECONDS = 3.0
 """To get a connection, name look-up and TLS included. A lease's margin is longer than this."""
@@ -21,6 +25,9 @@ ANSWER_SECONDS = 30.0
 """To answer; Meta's own load-test page reckons with 0.35 s."""
 IDLE_SECONDS = 20.0
 """Shorter than Meta's edge keeps a quiet connection: one that the peer just closed makes an innocent send doubtful."""
+
+_HELD_BACK = "The lease had run out, or the dispatcher stops"
+_SHORT = aiohttp.ClientTimeout(total=2 * CONNECT_SECONDS)
 
 Fence = Callable[[], bool]
 
@@ -53,26 +60,34 @@ class Client:
         if self._session is not None:
             await self._session.close()
 
-    async def send(self, phone_number_id: str, token: str, body: bytes, may_write: Fence = lambda: True) -> Accepted:
+    async def send(
+        self,
+        phone_number_id: str,
+        token: str,
+        body: bytes,
+        may_write: Fence = lambda: True,
+        door: Door = Door.MESSAGES,
+    ) -> Accepted:
         """POST one message; raise a SendError where it was not accepted.
 
-        `may_write` is asked at the last moment before the first byte: False raises NotSent.
+        `may_write` is asked in the call that writes the first byte: False raises NotSent.
         """
         assert self._session is not None, "use the client as a context manager"
         progress = _Progress(may_write)
         _progress.set(progress)
         try:
             async with self._session.post(
-                f"{self._base}/{phone_number_id}/messages",
+                f"{self._base}/{phone_number_id}/{door.value}",
                 data=body,
                 headers={"Authorization": f"Bearer {token}"},
                 allow_redirects=False,
             ) as response:
-                headers = {name.lower(): value for name, value in response.headers.items()}
-                answer = Answer(response.status, await response.read(), headers)
+                answer = await _read(response)
         except NotSent:
             raise
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            if progress.refused:
+                raise NotSent(_HELD_BACK) from None
             if progress.writing:
                 raise Unanswered(f"No answer: {type(error).__name__}") from error
             raise Unavailable(f"Could not connect: {type(error).__name__}") from error
@@ -81,20 +96,58 @@ class Client:
             return outcome
         raise outcome
 
+    async def limits(self, phone_number_id: str, token: str) -> Limits:
+        """What Meta says of the number's limits; raise a SendError where it does not."""
+        assert self._session is not None, "use the client as a context manager"
+        _progress.set(_Progress(lambda: True))
+        try:
+            async with self._session.get(
+                f"{self._base}/{phone_number_id}",
+                params={"fields": FIELDS},
+                headers={"Authorization": f"Bearer {token}"},
+                timeout=_SHORT,
+                allow_redirects=False,
+            ) as response:
+                answer = await _read(response)
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise Unavailable(f"No answer: {type(error).__name__}") from error
+        if answer.http_status == 200:
+            return parse_limits(answer.body)
+        outcome = classify(answer)
+        raise outcome if isinstance(outcome, SendError) else Unavailable("No answer that can be used")
+
+
+async def _read(response: aiohttp.ClientResponse) -> Answer:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Answer(response.status, await response.read(), headers)
+
 
 class _Progress:
     """How far one request got."""
 
     def __init__(self, may_write: Fence) -> None:
-        self.may_write = may_write
+        self._may_write = may_write
         self.writing = False
+        self.refused = False
+
+    def begin(self) -> None:
+        """The first byte is about to leave; raise NotSent where it may not."""
+        if self.writing:
+            return
+        if not self._may_write():
+            self.refused = True
+            raise NotSent(_HELD_BACK)
+        self.writing = True
 
 
 _progress: ContextVar[_Progress] = ContextVar("progress of the request that this task sends")
 
 
 class _FencedConnector(aiohttp.TCPConnector):
-    """Asks once more when a connection is there, right before the request is written to it."""
+    """Hands out connections that ask before the first byte of a request, in the very call that writes it.
+
+    A process can be frozen at any moment: what lies between the question and the write is what a lease cannot cover.
+    """
 
     async def connect(
         self,
@@ -103,9 +156,31 @@ class _FencedConnector(aiohttp.TCPConnector):
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's own signature
     ) -> Connection:
         connection = await super().connect(req, traces, timeout)
-        progress = _progress.get()
-        if not progress.may_write():
-            connection.release()
-            raise NotSent("The lease had run out, or the dispatcher stops")
-        progress.writing = True
+        protocol = connection.protocol
+        if protocol is not None and protocol.transport is not None:
+            transport: Any = protocol.transport
+            bare = transport.bare if isinstance(transport, _FencedTransport) else transport
+            protocol.transport = _FencedTransport(bare, _progress.get())  # type: ignore[assignment]  # in all it is used for
         return connection
+
+
+class _FencedTransport:
+    """A connection's transport for the length of one request."""
+
+    def __init__(self, bare: asyncio.Transport, progress: _Progress) -> None:
+        self.bare = bare
+        self._progress = progress
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Ask, then write."""
+        self._progress.begin()
+        self.bare.write(data)
+
+    def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
+        """Ask, then write."""
+        self._progress.begin()
+        self.bare.writelines(list_of_data)
+
+    def __getattr__(self, name: str) -> Any:
+        """All the rest is the transport's own."""
+        return getattr(self.bare, name)

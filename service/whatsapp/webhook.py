@@ -1,7 +1,7 @@
 """A notification from Meta: is it genuine, and what does it tell? Pure.
 
 One POST carries up to 1,000 updates, repeated and in any order. Whatever cannot be read is counted and left out: one odd item
-never spoils the rest. The shape is Meta's (webhooks reference, `messages`, read 2026-11).
+never spoils the rest. The shape is Meta's (webhooks reference, `messages` and `message_template_status_update`, read 2026-11).
 """
 
 import hashlib
@@ -12,11 +12,25 @@ from datetime import UTC, datetime
 
 from service.message import Status, StatusUpdate, printable
 from service.whatsapp.answer import read_code, read_words
-from service.whatsapp.errors import may_retry_late
+from service.whatsapp.errors import retry_late
 
 _STATUSES = {"sent": Status.SENT, "delivered": Status.DELIVERED, "read": Status.READ, "failed": Status.FAILED}
 _MILLISECONDS = 100_000_000_000
 """A timestamp above this (year 5138 in seconds) is in milliseconds, which some accounts have been seen to send."""
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateUpdate:
+    """What Meta tells about a template of the account `waba_id`: `event` is PAUSED, DISABLED, APPROVED, REINSTATED and more.
+
+    `language` is written as in a send (`en_US`). `reason` is in Meta's words.
+    """
+
+    waba_id: str | None
+    name: str
+    language: str
+    event: str
+    reason: str | None = None
 
 
 @dataclass(slots=True)
@@ -24,6 +38,7 @@ class Notification:
     """What one POST tells. `ignored` counts kinds of news that nothing here reads, `unreadable` broken items."""
 
     statuses: list[StatusUpdate] = field(default_factory=list)
+    templates: list[TemplateUpdate] = field(default_factory=list)
     ignored: int = 0
     unreadable: int = 0
 
@@ -43,23 +58,24 @@ def is_genuine(body: bytes, signature: str | None, app_secrets: Iterable[str]) -
 def parse_notification(document: object) -> Notification:
     """Read all that can be read; never raises."""
     notification = Notification()
-    for change in _changes(document, notification):
+    for waba_id, change in _changes(document, notification):
         value = change.get("value")
-        if change.get("field") != "messages" or (isinstance(value, dict) and "statuses" not in value):
+        if change.get("field") == "message_template_status_update":
+            _read_template(waba_id, value, notification)
+        elif change.get("field") != "messages" or (isinstance(value, dict) and "statuses" not in value):
             notification.ignored += 1
-            continue
-        for item in _listed(value, "statuses", notification):
-            update = _status_update(item, notification)
-            if update is not None:
-                notification.statuses.append(update)
+        else:
+            _read_statuses(value, notification)
     return notification
 
 
-def _changes(document: object, notification: Notification) -> Iterator[dict[str, object]]:
+def _changes(document: object, notification: Notification) -> Iterator[tuple[str | None, dict[str, object]]]:
+    """Each change with the id of the account that it concerns."""
     for entry in _listed(document, "entry", notification):
+        waba_id = read_words(entry.get("id"), 64) if isinstance(entry, dict) else None
         for change in _listed(entry, "changes", notification):
             if isinstance(change, dict):
-                yield change
+                yield waba_id, change
             else:
                 notification.unreadable += 1
 
@@ -71,6 +87,13 @@ def _listed(holder: object, name: str, notification: Notification) -> list[objec
         return items
     notification.unreadable += 1
     return []
+
+
+def _read_statuses(value: object, notification: Notification) -> None:
+    for item in _listed(value, "statuses", notification):
+        update = _status_update(item, notification)
+        if update is not None:
+            notification.statuses.append(update)
 
 
 def _status_update(item: object, notification: Notification) -> StatusUpdate | None:
@@ -99,8 +122,30 @@ def _with_reason(update: StatusUpdate, errors: object) -> StatusUpdate:
         code=code,
         title=read_words(first.get("title")) or read_words(first.get("message")),
         details=read_words(data.get("details") if isinstance(data, dict) else data),
-        retry=may_retry_late(code),
+        retry_after=retry_late(code),
     )
+
+
+def _read_template(waba_id: str | None, value: object, notification: Notification) -> None:
+    facts = value if isinstance(value, dict) else {}
+    name = read_words(facts.get("message_template_name"), 512)
+    language = read_words(facts.get("message_template_language"), 64)
+    event = read_words(facts.get("event"), 64)
+    if name is None or language is None or event is None:
+        notification.unreadable += 1
+        return
+    update = TemplateUpdate(waba_id, name, language.replace("-", "_"), event.upper(), _reason(facts))
+    notification.templates.append(update)
+
+
+def _reason(facts: dict[str, object]) -> str | None:
+    """Why, from the first field that says it; Meta's `NONE` says nothing."""
+    other = facts.get("other_info")
+    told = [facts.get("reason"), other.get("title") if isinstance(other, dict) else None]
+    for name in ("disable_info", "rejection_info"):
+        info = facts.get(name)
+        told.extend(info.values() if isinstance(info, dict) else [info])
+    return next((words for words in map(read_words, told) if words and words.upper() != "NONE"), None)
 
 
 def _moment(value: object) -> datetime | None:

@@ -10,8 +10,8 @@ import trustme
 
 from service.whatsapp.answer import Accepted
 from service.whatsapp.client import Client
-from service.whatsapp.errors import NotSent, SendError, Unanswered, Unavailable
-from tests.dispatch.conftest import CloudApi, drop, ok, serving, silence, text
+from service.whatsapp.send_error import NotSent, SendError, Unanswered, Unavailable
+from tests.dispatch.cloud_api import CloudApi, drop, ok, serving, silence, text
 
 BODY = b'{"messaging_product":"whatsapp","x":"\xe4\xbd\xa0\xe5\xa5\xbd"}'
 

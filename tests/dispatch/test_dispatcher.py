@@ -1,19 +1,16 @@
 """Claim → send → settle, round by round, on both databases."""
 
-import asyncio
 import logging
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text as sql
 
-from service.message import Priority, Status, StatusUpdate, Template
-from service.outbox.pauses import Pause
-from service.secrets import SecretProblem
+from service.message import Door, Pause, PauseReason, Priority, Scope, Status, StatusUpdate, Template
 from service.whatsapp.answer import Accepted
 from service.whatsapp.client import Client, Fence
-from tests.conftest import Store
-from tests.dispatch.conftest import NUMBER, CloudApi, Secret, Stage, SteppedClock, drop, ok, refuse, silence, text
+from tests.dispatch.cloud_api import CloudApi, drop, ok, refuse, silence, text
+from tests.dispatch.conftest import Stages
+from tests.dispatch.stage import NUMBER, Stage, SteppedClock
 
 
 def test_a_queued_message_is_sent_and_accepted(stage: Stage, cloud_api: CloudApi) -> None:
@@ -31,7 +28,9 @@ def test_a_queued_message_is_sent_and_accepted(stage: Stage, cloud_api: CloudApi
     assert [(a["attempt"], a["outcome"], a["wamid"]) for a in facts.attempts] == [(1, "accepted", "wamid.1")]
 
 
-def test_a_throttled_message_goes_again_and_uses_up_no_try(stage: Stage, cloud_api: CloudApi) -> None:
+def test_a_throttled_message_goes_again_and_uses_up_no_try(
+    stage: Stage, clock: SteppedClock, cloud_api: CloudApi
+) -> None:
     cloud_api.answers(refuse(130429, 429), then=ok)
     (message_id,) = stage.add()
 
@@ -40,7 +39,7 @@ def test_a_throttled_message_goes_again_and_uses_up_no_try(stage: Stage, cloud_a
     assert stage.facts(message_id).message["tries"] == 0
     stage.run_once()
     assert len(cloud_api.requests) == 1, "nothing goes before the throttle is over"
-    stage.clock.step(seconds=1.1)
+    clock.step(seconds=1.1)
     stage.run_once()
 
     assert stage.status(message_id) == "accepted"
@@ -58,23 +57,24 @@ def test_a_refused_message_has_failed_and_says_why(stage: Stage, cloud_api: Clou
     assert (attempt["code"], attempt["details"], attempt["fbtrace_id"]) == (132000, "why", "AbC")
 
 
-def test_an_unavailable_api_is_tried_again_until_the_tries_are_used_up(stage: Stage, cloud_api: CloudApi) -> None:
+def test_an_unavailable_api_is_tried_again_until_the_tries_are_used_up(
+    stage: Stage, clock: SteppedClock, cloud_api: CloudApi
+) -> None:
     cloud_api.answers(then=refuse(131016, 500))
     (message_id,) = stage.add()
 
     for _ in range(20):
         stage.run_once()
-        stage.clock.step(hours=1)
+        clock.step(hours=1)
 
     assert stage.status(message_id) == "failed"
     assert len(cloud_api.requests) == 8
 
 
 def test_what_cannot_be_reached_is_not_sent_and_uses_up_no_try(
-    store: Store, cloud_api: CloudApi, clock: SteppedClock, secret: Secret
+    stages: Stages,
 ) -> None:
-    nothing_listens = Client("http://127.0.0.1:9", "v25.0")
-    stage = Stage(store, cloud_api, clock, secret, client=nothing_listens)
+    stage = stages(client=Client("http://127.0.0.1:9", "v25.0"))
     (message_id,) = stage.add()
 
     assert stage.run_once() == 1
@@ -90,47 +90,49 @@ def test_what_cannot_be_reached_is_not_sent_and_uses_up_no_try(
     ids=["reset", "no-answer", "html-502", "code-1-on-500", "code-2-on-503", "200-without-wamid"],
 )
 def test_what_may_have_been_taken_is_unanswered_and_not_sent_again(
-    stage: Stage, cloud_api: CloudApi, reply: object
+    stage: Stage, clock: SteppedClock, cloud_api: CloudApi, reply: object
 ) -> None:
     cloud_api.answers(reply)  # type: ignore[arg-type]
     (message_id,) = stage.add()
 
     stage.run_once()
-    stage.clock.step(minutes=30)
+    clock.step(minutes=30)
     stage.run_once()
 
     assert stage.status(message_id) == "unanswered"
     assert len(cloud_api.requests) == 1
 
 
-def test_a_notification_settles_an_unanswered_message(stage: Stage, cloud_api: CloudApi) -> None:
+def test_a_notification_settles_an_unanswered_message(stage: Stage, clock: SteppedClock, cloud_api: CloudApi) -> None:
     cloud_api.answers(drop)
     (message_id,) = stage.add()
     stage.run_once()
 
-    update = StatusUpdate(Status.DELIVERED, stage.clock.time, "wamid.77", f"{message_id}.1")
-    stage.store.outbox.apply_statuses([update], stage.clock.time)
+    update = StatusUpdate(Status.DELIVERED, clock.time, "wamid.77", f"{message_id}.1")
+    stage.store.outbox.apply_statuses([update], clock.time)
 
     facts = stage.facts(message_id)
     assert (facts.message["status"], facts.attempts[0]["outcome"]) == ("delivered", "accepted")
 
 
-def test_an_unanswered_message_goes_again_on_evidence_only(stage: Stage, cloud_api: CloudApi) -> None:
+def test_an_unanswered_message_goes_again_on_evidence_only(
+    stage: Stage, clock: SteppedClock, cloud_api: CloudApi
+) -> None:
     cloud_api.answers(drop)
     (doubtful,) = stage.add()
     stage.run_once()
     peers = stage.add(20)
     stage.run_once()
     for peer in peers[:-1]:
-        _notify(stage, peer)
-    stage.clock.step(minutes=6)
-    asyncio.run(stage.lane.tidy())
+        _notify(stage, clock, peer)
+    clock.step(minutes=6)
+    stage.tidy()
     assert stage.status(doubtful) == "unanswered", "one of its twenty neighbours was not notified either"
 
-    _notify(stage, peers[-1])
-    stage.clock.step(minutes=1)
+    _notify(stage, clock, peers[-1])
+    clock.step(minutes=1)
     stage.run_once()
-    asyncio.run(stage.lane.tidy())
+    stage.tidy()
     stage.run_once()
 
     assert stage.status(doubtful) == "accepted"
@@ -138,110 +140,52 @@ def test_an_unanswered_message_goes_again_on_evidence_only(stage: Stage, cloud_a
     assert sent.count(f"{doubtful}.1") == sent.count(f"{doubtful}.2") == 1
 
 
-def _notify(stage: Stage, message_id: str) -> None:
-    update = StatusUpdate(Status.SENT, stage.clock.time, f"wamid.of.{message_id}", f"{message_id}.1")
-    stage.store.outbox.apply_statuses([update], stage.clock.time)
+def _notify(stage: Stage, clock: SteppedClock, message_id: str) -> None:
+    update = StatusUpdate(Status.SENT, clock.time, f"wamid.of.{message_id}", f"{message_id}.1")
+    stage.store.outbox.apply_statuses([update], clock.time)
 
 
-def test_a_refused_token_is_read_again_once_and_the_message_goes(
-    stage: Stage, cloud_api: CloudApi, secret: Secret
+def test_a_restricted_account_pauses_the_number_for_a_while(
+    stage: Stage, clock: SteppedClock, cloud_api: CloudApi
 ) -> None:
-    cloud_api.answers(refuse(190, 401), then=ok)
-    (message_id,) = stage.add()
-    stage.lane.number.credentials.get()
-    secret.token = "token-2"
-
-    stage.run_once()
-    stage.run_once()
-
-    assert [r.token for r in cloud_api.requests] == ["token-1", "token-2"]
-    assert stage.status(message_id) == "accepted"
-    assert secret.reads == 2
-
-
-def test_a_token_that_stays_refused_pauses_the_number_and_keeps_its_messages(
-    stage: Stage, cloud_api: CloudApi, secret: Secret
-) -> None:
-    cloud_api.answers(then=refuse(190, 401))
-    messages = stage.add(5)
-
-    stage.run_once()
-    sent = len(cloud_api.requests)
-    for _ in range(5):
-        stage.clock.step(minutes=5)
-        stage.run_once()
-        asyncio.run(stage.lane.tidy())
-
-    assert len(cloud_api.requests) == sent, "a paused number sends nothing"
-    assert {stage.status(message_id) for message_id in messages} == {"queued"}
-    pause = stage.store.outbox.find_pause(NUMBER, stage.clock.time)
-    assert pause is not None
-    assert "190" in pause.detail
-    assert "token-1" not in f"{pause}"
-
-    cloud_api.answers(then=ok)
-    secret.token = "token-2"
-    stage.clock.step(minutes=1)
-    asyncio.run(stage.lane.tidy())
-    stage.run_once()
-
-    assert stage.store.outbox.find_pause(NUMBER, stage.clock.time) is None
-    assert {stage.status(message_id) for message_id in messages} == {"accepted"}
-    assert cloud_api.requests[-1].token == "token-2"
-
-
-def test_a_restricted_account_pauses_the_number_for_a_while(stage: Stage, cloud_api: CloudApi) -> None:
     cloud_api.answers(refuse(368, 403), then=ok)
     (message_id,) = stage.add()
 
     stage.run_once()
     stage.run_once()
     assert len(cloud_api.requests) == 1
-    stage.clock.step(minutes=16)
+    clock.step(minutes=16)
     stage.run_once()
 
     assert stage.status(message_id) == "accepted"
 
 
-def test_a_number_without_a_readable_secret_waits_and_says_so(
-    store: Store, cloud_api: CloudApi, clock: SteppedClock
-) -> None:
-    class Broken(Secret):
-        def read(self):  # type: ignore[no-untyped-def]
-            raise SecretProblem("secret x has no FB_APP_TOKEN")
-
-    stage = Stage(store, cloud_api, clock, Broken())
-    (message_id,) = stage.add()
-
-    stage.run_once()
-
-    pause = store.outbox.find_pause(NUMBER, clock.time)
-    assert pause is not None
-    assert "FB_APP_TOKEN" in pause.detail
-    assert stage.status(message_id) == "queued"
-    assert cloud_api.requests == []
-
-
 @pytest.mark.parametrize(("written", "status"), [(False, "failed"), (True, "unanswered")])
 def test_a_poison_message_harms_no_other_and_is_never_sent_twice(
-    store: Store,
+    stages: Stages,
     cloud_api: CloudApi,
     clock: SteppedClock,
-    secret: Secret,
     caplog: pytest.LogCaptureFixture,
     written: bool,
     status: str,
 ) -> None:
     class Stumbling(Client):
-        async def send(self, phone_number_id: str, token: str, body: bytes, may_write: Fence = bool) -> Accepted:
+        async def send(
+            self,
+            phone_number_id: str,
+            token: str,
+            body: bytes,
+            may_write: Fence = bool,
+            door: Door = Door.MESSAGES,
+        ) -> Accepted:
             if b"poison" in body and not written:
                 raise ZeroDivisionError("text of +8613800138000")
-            accepted = await super().send(phone_number_id, token, body, may_write)
+            accepted = await super().send(phone_number_id, token, body, may_write, door)
             if b"poison" in body:
                 raise ZeroDivisionError("text of +8613800138000")
             return accepted
 
-    stage = Stage(store, cloud_api, clock, secret, client=Stumbling(cloud_api.url, "v25.0"))
+    stage = stages(client=Stumbling(cloud_api.url, "v25.0"))
     good = stage.add(2)
     (poison,) = stage.add(template=Template("poison", "en_US"))
     good += stage.add(2)
@@ -254,60 +198,6 @@ def test_a_poison_message_harms_no_other_and_is_never_sent_twice(
     assert {stage.status(message_id) for message_id in good} == {"accepted"}
     assert f"message.poison message_id={poison} error=ZeroDivisionError" in caplog.text
     assert "13800138000" not in caplog.text
-
-
-def test_only_one_of_two_dispatchers_serves_a_number(
-    store: Store, cloud_api: CloudApi, clock: SteppedClock, secret: Secret
-) -> None:
-    first = Stage(store, cloud_api, clock, secret)
-    second = Stage(store, cloud_api, clock, secret, "second")
-    first.add(3)
-
-    assert first.run_once() == 3
-    first.add(2)
-    assert second.run_once() == 0
-    assert first.run_once() == 2
-    asyncio.run(first.lane.tenure.release())
-    first.add(1)
-    assert second.run_once() == 1
-
-
-def test_what_a_lost_dispatcher_was_sending_is_in_doubt_for_the_next(
-    store: Store, cloud_api: CloudApi, clock: SteppedClock, secret: Secret
-) -> None:
-    first = Stage(store, cloud_api, clock, secret)
-    second = Stage(store, cloud_api, clock, secret, "second")
-    (message_id,) = first.add()
-    asyncio.run(first.lane.tenure.refresh())
-    lease = first.lane.tenure.lease
-    assert lease is not None
-    assert len(store.outbox.claim(lease, 10, clock.time)) == 1
-    with store.engine.begin() as connection:
-        connection.execute(sql("UPDATE leases SET expires_at = 0"))
-
-    assert second.run_once() == 0
-
-    assert second.status(message_id) == "unanswered"
-    assert cloud_api.requests == []
-
-
-def test_nothing_is_written_once_the_lease_may_have_run_out(stage: Stage, cloud_api: CloudApi) -> None:
-    (message_id,) = stage.add()
-
-    async def late() -> None:
-        async with stage.client:
-            await stage.lane.tenure.refresh()
-            round_ = asyncio.create_task(stage.lane.round())
-            await round_
-            stage.clock.step(seconds=14)  # frozen between the claim and the write
-            await stage.lane.drain()
-            await stage.dispatcher.flush()
-
-    asyncio.run(late())
-
-    assert cloud_api.requests == []
-    facts = stage.facts(message_id)
-    assert (facts.message["status"], facts.attempts[0]["outcome"], facts.message["tries"]) == ("queued", "not_sent", 0)
 
 
 def test_an_urgent_message_overtakes_and_a_normal_one_still_gets_every_tenth_slot(
@@ -324,9 +214,9 @@ def test_an_urgent_message_overtakes_and_a_normal_one_still_gets_every_tenth_slo
     assert urgent.count(False) == 5
 
 
-def test_a_message_past_its_time_is_never_sent(stage: Stage, cloud_api: CloudApi) -> None:
-    (message_id,) = stage.add(expires_at=stage.clock.time + timedelta(seconds=30))
-    stage.clock.step(minutes=1)
+def test_a_message_past_its_time_is_never_sent(stage: Stage, clock: SteppedClock, cloud_api: CloudApi) -> None:
+    (message_id,) = stage.add(expires_at=clock.time + timedelta(seconds=30))
+    clock.step(minutes=1)
 
     stage.run_once()
 
@@ -334,11 +224,13 @@ def test_a_message_past_its_time_is_never_sent(stage: Stage, cloud_api: CloudApi
     assert cloud_api.requests == []
 
 
-def test_a_pause_set_by_anyone_is_obeyed(stage: Stage) -> None:
+def test_a_pause_set_by_anyone_is_obeyed(stage: Stage, clock: SteppedClock) -> None:
     stage.add()
-    stage.store.outbox.pause(Pause(NUMBER, "operator", "looking into it", stage.clock.time))
+    stage.store.outbox.pause(Pause(Scope.NUMBER, NUMBER, PauseReason.OPERATOR, "looking into it", clock.time))
     assert stage.run_once() == 0
-    stage.store.outbox.resume(NUMBER)
+    assert stage.store.outbox.resume([(Scope.NUMBER, NUMBER)]) == 0, "what an operator paused, only an operator lifts"
+    assert stage.run_once() == 0
+    stage.store.outbox.resume([(Scope.NUMBER, NUMBER)], even_an_operators=True)
     assert stage.run_once() == 1
 
 
@@ -357,24 +249,3 @@ def test_a_log_line_has_every_fact_and_nothing_private(
     assert "next_at=2026-11-01T09:00:01" in line
     assert "13800138000" not in caplog.text
     assert "token-1" not in caplog.text
-
-
-def test_a_graceful_stop_finishes_what_is_in_flight_and_gives_back_the_rest(stage: Stage, cloud_api: CloudApi) -> None:
-    messages = stage.add(200)
-
-    async def run() -> None:
-        stop = asyncio.Event()
-
-        async def wakeup(_wake: object) -> None:
-            await asyncio.to_thread(cloud_api.arrived.wait, 10)
-            stop.set()
-            await asyncio.Event().wait()
-
-        await stage.dispatcher.run(stop, wakeup)
-
-    asyncio.run(run())
-
-    states = [stage.status(message_id) for message_id in messages]
-    assert set(states) <= {"accepted", "queued"}
-    assert states.count("accepted") == len(cloud_api.requests)
-    assert stage.store.outbox.acquire_lease(NUMBER, "another") is not None, "the number was given back"

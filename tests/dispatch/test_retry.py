@@ -6,9 +6,9 @@ from random import Random
 import pytest
 
 from service.dispatch.retry import LONGEST, UNREACHED_LONGEST, backoff, settle_accepted, settle_error
-from service.message import MOVES, Attempt, Message, Outcome, Settlement, Status, Template
+from service.message import MOVES, Attempt, Message, Outcome, Scope, Settlement, Status, Template
 from service.whatsapp.answer import Accepted
-from service.whatsapp.errors import (
+from service.whatsapp.send_error import (
     NotSent,
     OptedOut,
     Refused,
@@ -17,6 +17,7 @@ from service.whatsapp.errors import (
     Unanswered,
     Unauthorised,
     Unavailable,
+    WrongDoor,
 )
 
 NOW = datetime(2026, 11, 1, 9, 0, tzinfo=UTC)
@@ -37,8 +38,8 @@ def _settle(error: SendError, attempt: Attempt | None = None, max_tries: int = 8
 @pytest.mark.parametrize(
     ("error", "outcome", "status", "counts"),
     [
-        (Throttled("slow", wait=SECOND, scope="number"), Outcome.THROTTLED, Status.QUEUED, False),
-        (Throttled("slow", scope="recipient"), Outcome.THROTTLED, Status.QUEUED, False),
+        (Throttled("slow", wait=SECOND, scope=Scope.NUMBER), Outcome.THROTTLED, Status.QUEUED, False),
+        (Throttled("slow", scope=Scope.RECIPIENT), Outcome.THROTTLED, Status.QUEUED, False),
         (Unavailable("down", http_status=500), Outcome.UNAVAILABLE, Status.QUEUED, True),
         (Unavailable("no route"), Outcome.UNAVAILABLE, Status.QUEUED, False),
         (Refused("no"), Outcome.REFUSED, Status.FAILED, True),
@@ -73,20 +74,31 @@ def test_the_last_try_that_counts_fails_the_message() -> None:
 
 def test_waiting_for_a_limit_never_fails_a_message() -> None:
     assert (
-        _settle(Throttled("slow", wait=SECOND, scope="number"), _attempt(number=500, tries=7)).status is Status.QUEUED
+        _settle(Throttled("slow", wait=SECOND, scope=Scope.NUMBER), _attempt(number=500, tries=7)).status
+        is Status.QUEUED
     )
 
 
 def test_what_could_only_go_too_late_has_expired() -> None:
-    error = Throttled("slow", wait=timedelta(minutes=1), scope="waba")
+    error = Throttled("slow", wait=timedelta(minutes=1), scope=Scope.WABA)
     assert _settle(error, _attempt(expires_in=timedelta(seconds=59))).status is Status.EXPIRED
 
 
-def test_the_pair_limit_waits_four_to_the_n() -> None:
-    waits = [
-        _settle(Throttled("pair", code=131056, scope="recipient"), _attempt(number=n)).due_at for n in (1, 2, 3, 4)
-    ]
-    assert waits == [NOW + timedelta(seconds=s) for s in (1, 4, 16, 64)]
+def test_a_throttled_message_waits_as_long_as_it_was_told() -> None:
+    error = Throttled("pair", code=131056, scope=Scope.RECIPIENT, wait=timedelta(seconds=16))
+    assert _settle(error, _attempt(number=7)).due_at == NOW + timedelta(seconds=16)
+
+
+def test_what_is_held_back_for_its_recipient_waits_and_uses_up_no_try() -> None:
+    settlement = _settle(NotSent("one at a time", wait=timedelta(seconds=6)))
+    assert (settlement.due_at, settlement.counts) == (NOW + timedelta(seconds=6), False)
+
+
+def test_through_the_wrong_door_it_goes_again_once_and_uses_up_no_try() -> None:
+    error = WrongDoor("not here", code=131063)
+    again = settle_error(_attempt(tries=7), error, 12, now=NOW, rng=Random(1), max_tries=8, switched=True)
+    assert (again.status, again.due_at, again.counts) == (Status.QUEUED, NOW, False)
+    assert _settle(error).status is Status.FAILED
 
 
 def test_retry_after_is_a_lower_bound() -> None:

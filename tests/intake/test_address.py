@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.intake.address import is_user_id, mask, parse_address
+from service.intake.address import country_of, is_user_id, mask, parse_address
 
 PERSON = "+8613800138000"
 GERMAN = "+4930123456"
@@ -100,3 +100,19 @@ def test_a_masked_address_tells_the_country_and_little_else(address: str, shown:
 def test_only_user_ids_are_user_ids() -> None:
     assert is_user_id("US.13491208655302741918")
     assert not is_user_id(PERSON)
+
+
+@pytest.mark.parametrize(
+    ("address", "country"),
+    [
+        ("+8613800138000", "CN"),
+        ("+16505551234", "US"),
+        ("+16135550123", "CA"),
+        ("+441624000000", "IM"),
+        ("+883510000000", None),
+        ("DE.13491208655302741918", "DE"),
+        ("IN.ENT.1349", "IN"),
+    ],
+)
+def test_the_country_is_what_the_number_tells(address: str, country: str | None) -> None:
+    assert country_of(address) == country

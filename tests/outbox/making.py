@@ -15,20 +15,25 @@ from service.message import (
     Message,
     Outcome,
     ParsedEvent,
+    Pause,
+    PauseReason,
     Rejection,
+    Scope,
     Settlement,
     Status,
     StatusUpdate,
     Template,
 )
 from service.outbox import tables
-from service.outbox.outbox import Applied, Lease, Receipt
+from service.outbox.outbox import Applied, Demand, Lease, Portfolio, Receipt
 from service.outbox.report import Facts
 from tests.conftest import Store
 
 NOW = datetime(2026, 11, 1, 9, 0, 0, 123456, tzinfo=UTC)
 NUMBER = "106540352242922"
+PORTFOLIO = "default"
 GRACE = timedelta(minutes=5)
+MINUTE = timedelta(minutes=1)
 
 T = TypeVar("T")
 
@@ -98,6 +103,10 @@ def queued_again(attempt: Attempt, **changes: Any) -> Settlement:
     return settlement(attempt, Outcome.UNAVAILABLE, Status.QUEUED, **facts)
 
 
+def pause_of(scope: Scope, key: str, reason: PauseReason = PauseReason.REFUSED, **changes: Any) -> Pause:
+    return replace(Pause(scope, key, reason, "why", since=NOW), **changes)
+
+
 def at_once(calls: Sequence[Callable[[], T]]) -> list[T]:
     """The answers of all calls, made from a thread each that start together."""
     barrier = Barrier(len(calls))
@@ -122,8 +131,8 @@ class Desk:
         self.events += 1
         return self.store.outbox.add(event(*results, n=self.events, **changes), now)
 
-    def claim(self, limit: int = 100, now: datetime = NOW, reserved: int = 0) -> list[Attempt]:
-        return self.store.outbox.claim(self.lease, limit, now, reserved)
+    def claim(self, limit: int = 100, now: datetime = NOW, reserved: int = 0, **more: Any) -> list[Attempt]:
+        return self.store.outbox.claim(Demand(self.lease, limit, reserved, **more), now)
 
     def claimed(self, *messages: Message, now: datetime = NOW) -> list[Attempt]:
         """Attempts for these messages, in their order."""
@@ -155,6 +164,29 @@ class Desk:
     def let_the_lease_run_out(self) -> None:
         with self.store.engine.begin() as connection:
             connection.execute(update(tables.leases).values(expires_at=0.0))
+
+    def beside(self, phone_number_id: str) -> "Desk":
+        """A desk of another number on the same database; its events are counted apart."""
+        lease = self.store.outbox.acquire_lease(phone_number_id, "beside")
+        assert lease is not None
+        return Desk(self.store, lease, events=1000 * len(self.store.report.served_numbers()))
+
+    def pause(self, *pauses: Pause) -> None:
+        for pause in pauses:
+            self.store.outbox.pause(pause)
+
+    def shelve(self, waba_id: str | None = None, now: datetime = NOW) -> int:
+        return self.store.outbox.shelve(self.lease, waba_id, now)
+
+    def allow(self, people: int | None, *others: str, now: datetime = NOW) -> None:
+        """Let the portfolio of this number, and of others, write to so many people a day."""
+        numbers = (self.lease.phone_number_id, *others)
+        self.store.outbox.set_daily_limit(Portfolio(PORTFOLIO, numbers), people, now)
+
+    def used(self) -> int:
+        """How much of the portfolio's daily limit is used."""
+        [(_, _, used)] = self.store.report.daily_usage()
+        return used
 
     def judge(self, now: datetime, grace: timedelta = GRACE) -> int:
         return self.store.outbox.judge_unanswered(self.lease, now, grace)

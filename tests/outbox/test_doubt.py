@@ -9,6 +9,7 @@ import pytest
 
 from service.message import Attempt, Outcome, Status, Template
 from service.outbox import doubt
+from service.outbox.outbox import Demand
 from tests.conftest import MAX_TRIES
 from tests.outbox.making import (
     GRACE,
@@ -54,7 +55,7 @@ def test_another_numbers_messages_are_not_rescued(desk: Desk) -> None:
     other = desk.store.outbox.acquire_lease("another", "the first")
     assert other is not None
     desk.add(message(phone_number_id="another"))
-    assert len(desk.store.outbox.claim(other, 1, NOW)) == 1
+    assert len(desk.store.outbox.claim(Demand(other, 1), NOW)) == 1
     assert desk.rescue() == 0
 
 
@@ -195,7 +196,7 @@ def test_peers_of_another_number_are_no_evidence(scene: Scene) -> None:
     other = scene.desk.store.outbox.acquire_lease("another", "the first")
     assert other is not None
     scene.desk.add(message(500, phone_number_id="another"))
-    [lonely] = scene.desk.store.outbox.claim(other, 1, NOW)
+    [lonely] = scene.desk.store.outbox.claim(Demand(other, 1), NOW)
     scene.desk.settle(unanswered(lonely))
     assert scene.desk.store.outbox.judge_unanswered(other, JUDGED_AT, GRACE) == 0
 

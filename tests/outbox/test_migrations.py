@@ -5,14 +5,18 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Connection, Engine, inspect, text
 
+from service.message import Outcome, Pause, PauseReason, Scope, Settlement, Status
 from service.outbox import migrations, tables
-from service.outbox.database import open_engine
-from tests.conftest import Store
-from tests.outbox.making import at_once
+from service.outbox.database import open_engine, transaction
+from service.outbox.outbox import Lease, Outbox
+from service.outbox.report import Report
+from tests.conftest import MAX_TRIES, Store
+from tests.outbox.making import NOW, NUMBER, Desk, at_once, later, pause_of
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -35,7 +39,7 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
 
 
 def test_what_is_pending_before_and_after(empty: Engine) -> None:
-    assert migrations.pending(empty) == ["0001"]
+    assert migrations.pending(empty) == ["0001", "0002"]
     migrations.migrate(empty)
     assert migrations.pending(empty) == []
 
@@ -66,5 +70,121 @@ def test_the_partial_indexes_are_the_same_in_the_migrations_and_the_code(store: 
             found = connection.exec_driver_sql(
                 "SELECT indexname, indexdef FROM pg_indexes WHERE indexdef LIKE '%%WHERE%%'"
             ).all()
-    conditions = {name: "queued" in sql.partition("WHERE")[2] for name, sql in found}
-    assert conditions == {"ix_messages_queue": True, "ix_messages_expiry": True, "ix_messages_doubt": False}
+    conditions = {name: sql.partition("WHERE")[2] for name, sql in found}
+    assert {name for name, condition in conditions.items() if "queued" in condition} == {
+        "ix_messages_ready",
+        "ix_messages_shelved",
+        "ix_messages_expiry",
+    }
+    shelves = {name: "NOT NULL" in condition for name, condition in conditions.items() if "shelf" in condition}
+    assert shelves == {"ix_messages_ready": False, "ix_messages_shelved": True}
+    assert "unanswered" in conditions["ix_messages_doubt"]
+
+
+# --- from the first schema on, with what is in it ---------------------------------------------------------------------
+
+STATES = {1: "queued", 2: "queued", 3: "sending", 4: "unanswered", 5: "failed", 6: "read", 7: "expired"}
+AT, TOMORROW = "2026-11-01 09:00:00.123456", "2026-11-02 09:00:00.123456"
+
+OLD_MESSAGE = f"""
+    INSERT INTO messages (message_id, event_id, recipient, "to", phone_number_id, template_name, language, components,
+        priority, key, created_at, due_at, expires_at, status, status_at, attempts, tries, lease_epoch)
+    VALUES (:name, 'e', 'endpoint', '+8613800000001', '{NUMBER}', 'order_update', 'en_US', '',
+        1, :name, '{AT}', '{AT}', '{TOMORROW}', :status, '{AT}', :attempts, 0, 3)
+"""
+OLD_ATTEMPT = f"""
+    INSERT INTO attempts (message_id, attempt, phone_number_id, started_at) VALUES (:name, 1, '{NUMBER}', '{AT}')
+"""
+OLD_REST = (
+    f"INSERT INTO leases (phone_number_id, holder, epoch, expires_at) VALUES ('{NUMBER}', 'old', 3, 0)",
+    f"""INSERT INTO pauses (scope, key, reason, detail, since, until)
+        VALUES ('number', 'another', 'refused', 'the token', '{AT}', '{TOMORROW}')""",
+    f"""INSERT INTO unmatched_statuses (wamid, status, at, code, retry, expires_at)
+        VALUES ('wamid.m00003.1', 'failed', '{AT}', 131016, 1, '{TOMORROW}')""",
+)
+OLD_CLAIM = f"""
+    WITH candidates AS (SELECT message_id, priority, due_at FROM (
+        SELECT message_id, priority, due_at FROM messages
+        WHERE phone_number_id = '{NUMBER}' AND status = 'queued' AND priority = 1 AND due_at <= '{AT}' AND expires_at > '{AT}'
+        ORDER BY due_at, message_id LIMIT 10 /* skip locked */) AS first)
+    UPDATE messages SET status = 'sending', status_at = '{AT}', attempts = attempts + 1, lease_epoch = 3
+    WHERE message_id IN (SELECT message_id FROM candidates ORDER BY priority, due_at, message_id LIMIT 10)
+        AND status = 'queued'
+        AND EXISTS (SELECT epoch FROM leases WHERE phone_number_id = '{NUMBER}' AND holder = 'old' AND epoch = 3)
+        AND NOT EXISTS (SELECT key FROM pauses WHERE scope = 'number' AND key = '{NUMBER}')
+    RETURNING message_id
+"""
+
+
+def put_old(connection: Connection, n: int, status: str) -> None:
+    facts = {"name": f"m{n:05}", "status": status, "attempts": int(status != "queued")}
+    connection.execute(text(OLD_MESSAGE), facts)
+    if status != "queued":
+        connection.execute(text(OLD_ATTEMPT), facts)
+
+
+@pytest.fixture
+def old(empty: Engine) -> Engine:
+    """A database of the first version with messages in several states, a pause and a status that waits for its attempt."""
+    config = migrations._config()
+    with transaction(empty) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for n, status in STATES.items():
+            put_old(connection, n, status)
+        for statement in OLD_REST:
+            connection.execute(text(statement))
+    return empty
+
+
+@pytest.fixture
+def brought_up(old: Engine) -> Desk:
+    """The same database with the newest schema, and the next holder of its number."""
+    assert migrations.pending(old) == ["0002"]
+    migrations.migrate(old)
+    store = Store(str(old.url), old, Outbox(old, max_tries=MAX_TRIES), Report(old))
+    lease = store.outbox.acquire_lease(NUMBER, "new")
+    assert lease == Lease(NUMBER, "new", epoch=4)
+    return Desk(store, lease)
+
+
+def test_what_the_first_version_stored_is_kept(brought_up: Desk) -> None:
+    desk = brought_up
+    assert {n: desk.status(f"m{n:05}") for n in STATES} == STATES
+    assert desk.row().items() >= {"due_at": NOW, "expires_at": later(days=1), "country": None, "shelf": None}.items()
+    facts = desk.store.report.message("m00003")
+    assert facts is not None
+    assert [(one["started_at"], one["door"]) for one in facts.attempts] == [(NOW, None)]
+    pause = Pause(Scope.NUMBER, "another", PauseReason.REFUSED, "the token", NOW, until=later(days=1))
+    assert desk.store.report.pauses(NOW) == [pause]
+
+
+def test_what_the_first_version_queued_is_claimed_and_what_it_was_sending_is_rescued(brought_up: Desk) -> None:
+    desk = brought_up
+    assert desk.store.outbox.rescue(desk.lease, NOW) == 1
+    assert [one.callback_data for one in desk.claim()] == ["m00001.1", "m00002.1"]
+    desk.allow(10)
+    assert desk.used() == 1
+
+
+def test_a_failure_that_the_first_version_kept_for_its_attempt_may_still_be_tried_again(brought_up: Desk) -> None:
+    """It kept that the message may go again, and not yet how long to wait."""
+    brought_up.settle(Settlement("m00003", 1, Outcome.ACCEPTED, Status.ACCEPTED, wamid="wamid.m00003.1"))
+    assert brought_up.status("m00003") == "queued"
+
+
+def test_the_version_before_goes_on_working_beside_this_one(brought_up: Desk) -> None:
+    desk = brought_up
+    desk.pause(pause_of(Scope.TEMPLATE, "order_update/en_US"))
+    assert (desk.shelve(), desk.claim()) == (2, [])
+    skipping = "" if desk.store.engine.dialect.name == "sqlite" else "FOR UPDATE SKIP LOCKED"
+    with desk.store.engine.begin() as connection:
+        connection.execute(text("UPDATE leases SET holder = 'old', epoch = 3"))
+        put_old(connection, 8, "queued")
+        claimed = connection.execute(text(OLD_CLAIM.replace("/* skip locked */", skipping))).scalars()
+        assert sorted(claimed) == ["m00001", "m00002", "m00008"]
+        put_old(connection, 9, "queued")
+    desk.take_over()
+    assert desk.store.outbox.rescue(desk.lease, NOW) == 4
+    desk.store.outbox.resume([(Scope.TEMPLATE, "order_update/en_US")])
+    assert [one.callback_data for one in desk.claim()] == ["m00009.1"]

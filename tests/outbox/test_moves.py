@@ -9,7 +9,19 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from service.message import MOVES, Attempt, Outcome, Status
-from tests.outbox.making import NOW, Desk, accepted, failed, later, message, news, queued_again, settlement, unanswered
+from tests.outbox.making import (
+    MINUTE,
+    NOW,
+    Desk,
+    accepted,
+    failed,
+    later,
+    message,
+    news,
+    queued_again,
+    settlement,
+    unanswered,
+)
 
 numbers = count(20_000)
 
@@ -67,7 +79,7 @@ def answer(desk: Desk, step: str, attempt: Attempt) -> None:
         case "expired":
             desk.settle(settlement(attempt, Outcome.UNAVAILABLE, Status.EXPIRED))
         case "failed for now":
-            desk.tell(failed(attempt, 131016, retry=True))
+            desk.tell(failed(attempt, 131016, retry_after=MINUTE))
         case _:
             desk.tell(news(attempt, Status(step)))
 

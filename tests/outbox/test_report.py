@@ -1,9 +1,12 @@
 """What people and machines read: a message, an event, the queues."""
 
-from service.message import Fault, Outcome, Refusal, Status
+import pytest
+
+from service.message import Fault, Outcome, Pause, PauseReason, Refusal, Scope, Status, Template
 from service.outbox import tables
 from service.outbox.database import reading
-from service.outbox.report import QueueFacts
+from service.outbox.outbox import Portfolio
+from service.outbox.report import QueueFacts, Unanswered
 from tests.outbox.making import (
     NOW,
     NUMBER,
@@ -117,3 +120,74 @@ def test_one_report_is_one_moments_look(desk: Desk) -> None:
         assert connection.execute(tables.messages.select()).all() == before
     with reading(desk.store.engine) as connection:
         assert len(connection.execute(tables.messages.select()).all()) == 2
+
+
+def test_the_unanswered_are_told_oldest_first_and_how_long_meta_may_still_tell(desk: Desk) -> None:
+    younger = desk.claimed(message(1), now=later(hours=1))
+    older = desk.claimed(*(message(n, template=Template("sale", "de")) for n in (2, 3)))
+    desk.settle(*(unanswered(attempt) for attempt in (*younger, *older)), now=later(hours=2))
+    desk.claimed(message(4))
+    found = desk.store.report.unanswered(10)
+    assert [one.message_id for one in found] == ["m00002", "m00003", "m00001"]
+    assert found[0] == Unanswered("m00002", "+8613800000002", NUMBER, "sale", "de", NOW, later(days=7))
+    assert found[2].since == later(hours=1)
+    assert desk.store.report.unanswered(2) == found[:2]
+
+
+def test_the_age_of_an_unanswered_message_is_that_of_its_newest_attempt(desk: Desk) -> None:
+    desk.settle(queued_again(desk.sending()))
+    [second] = desk.claim(now=later(minutes=1))
+    desk.settle(unanswered(second), now=later(minutes=2))
+    assert [one.since for one in desk.store.report.unanswered(10)] == [later(minutes=1)]
+
+
+def test_the_pauses_that_stand_are_told(desk: Desk) -> None:
+    over = Pause(Scope.NUMBER, NUMBER, PauseReason.SECRET, "", since=NOW, until=later(minutes=1))
+    stands = Pause(Scope.TEMPLATE, "sale/de", PauseReason.NOTIFIED, "paused by Meta", since=later(seconds=1))
+    for pause in (stands, over):
+        desk.store.outbox.pause(pause)
+    assert desk.store.report.pauses(NOW) == [over, stands]
+    assert desk.store.report.pauses(later(hours=1)) == [stands]
+
+
+WAITING: dict[str, tuple[Scope, str, set[str] | None, int]] = {
+    "a template": (Scope.TEMPLATE, "sale/de", None, 2),
+    "a template in another language": (Scope.TEMPLATE, "sale/en_US", None, 0),
+    "a template of one account": (Scope.TEMPLATE, "sale/de@77", {"another"}, 1),
+    "a campaign": (Scope.CAMPAIGN, "c@1", None, 1),
+    "a country": (Scope.COUNTRY, "CN", None, 2),
+    "a country of one account": (Scope.COUNTRY, "CN@77", {"another"}, 0),
+    "a number": (Scope.NUMBER, NUMBER, None, 3),
+    "an account": (Scope.WABA, "77", {"another"}, 1),
+    "a token of no number": (Scope.TOKEN, "environment", set(), 0),
+    "a token": (Scope.TOKEN, "environment", {NUMBER, "another"}, 4),
+}
+
+
+@pytest.mark.parametrize("name", WAITING)
+def test_what_a_pause_would_hold_is_counted_in_the_queue(desk: Desk, name: str) -> None:
+    desk.claimed(message(9, template=Template("sale", "de"), campaign_id="c@1", country="CN"))
+    desk.add(
+        message(1, template=Template("sale", "de")),
+        message(2, template=Template("sale", "de"), phone_number_id="another"),
+        message(3, campaign_id="c@1", country="CN"),
+        message(4, country="CN"),
+    )
+    scope, key, numbers, expected = WAITING[name]
+    assert desk.store.report.waiting_for(scope, key, numbers) == expected
+
+
+def test_every_number_that_was_ever_served_is_known(desk: Desk) -> None:
+    desk.store.outbox.acquire_lease("1", "another")
+    desk.let_the_lease_run_out()
+    assert desk.store.report.served_numbers() == ["1", NUMBER]
+
+
+def test_the_use_of_a_daily_limit_is_told(desk: Desk) -> None:
+    portfolio = Portfolio("ours", (NUMBER,))
+    desk.store.outbox.set_daily_limit(portfolio, 250, NOW)
+    desk.add(message(1), message(2))
+    desk.claim(portfolio="ours")
+    assert desk.store.report.daily_usage() == [("ours", 250, 2)]
+    desk.store.outbox.set_daily_limit(portfolio, None, NOW)
+    assert desk.store.report.daily_usage() == []

@@ -8,6 +8,7 @@ import pytest
 
 from service.message import Outcome, Settlement, Status
 from tests.outbox.making import (
+    MINUTE,
     Desk,
     accepted,
     at_once,
@@ -184,7 +185,7 @@ def test_a_failure_notified_before_the_answer_stands(desk: Desk) -> None:
 
 def test_a_retryable_failure_notified_before_the_answer_waits_for_its_next_attempt(desk: Desk) -> None:
     attempt = desk.sending()
-    desk.tell(failed(attempt, 131016, retry=True))
+    desk.tell(failed(attempt, 131016, retry_after=MINUTE))
     desk.settle(accepted(attempt))
     assert desk.row().items() >= {"status": "queued", "due_at": later(minutes=1), "tries": 1}.items()
 

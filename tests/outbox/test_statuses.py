@@ -1,19 +1,22 @@
 """What notifications tell, in any order, repeated, early and late (G5)."""
 
+from datetime import timedelta
 from functools import partial
 from itertools import count
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
-from service.message import Outcome, Settlement, Status, StatusUpdate
+from service.message import Outcome, Settlement, Status, StatusUpdate, Template
 from service.outbox import tables
-from service.outbox.statuses import UNMATCHED_FOR
+from service.outbox.statuses import UNMATCHED_FOR, LateFailure
 from tests.conftest import MAX_TRIES
 from tests.outbox.making import (
+    MINUTE,
     NOW,
+    NUMBER,
     Desk,
     accepted,
     at_once,
@@ -66,7 +69,7 @@ def test_read_then_delivered_leaves_read(desk: Desk) -> None:
 def test_a_late_sent_does_not_undo_a_failure_that_is_to_be_tried_again(desk: Desk) -> None:
     attempt = desk.sending()
     desk.settle(accepted(attempt))
-    desk.tell(failed(attempt, TRANSIENT, retry=True))
+    desk.tell(failed(attempt, TRANSIENT, retry_after=MINUTE))
     desk.tell(news(attempt, Status.SENT))
     assert desk.status() == "queued"
     assert [again.number for again in desk.claim(now=later(minutes=1))] == [2]
@@ -74,7 +77,7 @@ def test_a_late_sent_does_not_undo_a_failure_that_is_to_be_tried_again(desk: Des
 
 def test_a_late_delivered_shows_that_it_arrived_after_all(desk: Desk) -> None:
     attempt = desk.sending()
-    desk.tell(failed(attempt, TRANSIENT, retry=True))
+    desk.tell(failed(attempt, TRANSIENT, retry_after=MINUTE))
     desk.tell(news(attempt, Status.DELIVERED))
     assert desk.status() == "delivered"
     assert desk.claim(now=later(minutes=9)) == []
@@ -87,7 +90,7 @@ def test_duplicates_change_nothing(desk: Desk, at_once_told: bool) -> None:
     again = failed(attempt, 999, at=later(hours=1))
     if at_once_told:
         applied = desk.tell(first, first, again)
-        assert (applied.new, applied.known, applied.failed) == (1, 2, [131026])
+        assert (applied.new, applied.known, [one.code for one in applied.failed]) == (1, 2, [131026])
     else:
         desk.tell(first)
         applied = desk.tell(first, again, now=later(hours=2))
@@ -115,6 +118,7 @@ def test_any_order_with_duplicates_beside_any_answer_comes_to_the_same_end(
     desk: Desk, name: str, data: st.DataObject
 ) -> None:
     statuses, retry, end = SEQUENCES[name]
+    again = MINUTE if retry else None
     answer = data.draw(st.sampled_from(ANSWERS))
     repeated = [*statuses, *data.draw(st.lists(st.sampled_from(statuses), max_size=3))]
     steps: list[list[Status] | str] = [[status] for status in data.draw(st.permutations(repeated))]
@@ -131,7 +135,7 @@ def test_any_order_with_duplicates_beside_any_answer_comes_to_the_same_end(
             case "rescued":
                 desk.rescue()
             case list():
-                desk.tell(*(news(attempt, status, retry=retry and status is Status.FAILED) for status in step))
+                desk.tell(*(news(attempt, one, retry_after=again if one is Status.FAILED else None) for one in step))
     row = desk.row(attempt)
     assert (row["status"], row["attempts"], row["tries"]) == (end, 1, 1)
     told = {status for status in ("sent", "delivered", "read", "failed") if desk.attempt(attempt)[f"{status}_at"]}
@@ -195,7 +199,7 @@ def test_news_without_an_attempt_is_kept_and_adopted_once_its_wamid_is_known(des
 
 def test_a_failure_that_is_adopted_keeps_its_reason_and_may_be_tried_again(desk: Desk) -> None:
     attempt = desk.sending()
-    desk.tell(failed(attempt, TRANSIENT, retry=True, callback_data=None))
+    desk.tell(failed(attempt, TRANSIENT, retry_after=MINUTE, callback_data=None))
     desk.settle(accepted(attempt))
     assert desk.row().items() >= {"status": "queued", "due_at": later(minutes=1)}.items()
     assert desk.attempt(attempt).items() >= {"code": TRANSIENT, "details": "no such person"}.items()
@@ -258,7 +262,7 @@ def test_a_failure_fails_the_message_with_metas_reason(desk: Desk) -> None:
     attempt = desk.sending()
     desk.settle(accepted(attempt))
     applied = desk.tell(failed(attempt))
-    assert applied.failed == [131026]
+    assert applied.failed == [LateFailure(131026, NUMBER, Template("order_update", "en_US"), None)]
     assert desk.status() == "failed"
     assert desk.attempt(attempt).items() >= {"code": 131026, "title": "Undeliverable"}.items()
 
@@ -269,7 +273,7 @@ def test_a_late_failure_that_may_be_tried_again_goes_back_to_the_queue(desk: Des
     desk.settle(accepted(attempt))
     if before:
         desk.tell(news(attempt, before))
-    desk.tell(failed(attempt, TRANSIENT, retry=True), now=later(seconds=30))
+    desk.tell(failed(attempt, TRANSIENT, retry_after=MINUTE), now=later(seconds=30))
     expected = {"status": "queued", "due_at": later(seconds=90), "tries": 1}
     assert desk.row().items() >= expected.items()
 
@@ -280,7 +284,7 @@ def test_a_late_failure_goes_back_only_while_tries_remain(desk: Desk, tries: int
     desk.settle(accepted(attempt))
     with desk.store.engine.begin() as connection:
         connection.exec_driver_sql(f"UPDATE messages SET tries = {tries}")
-    desk.tell(failed(attempt, TRANSIENT, retry=True))
+    desk.tell(failed(attempt, TRANSIENT, retry_after=MINUTE))
     assert desk.status() == status
 
 
@@ -289,7 +293,7 @@ def test_failures_before_every_answer_use_up_the_tries_too(desk: Desk) -> None:
     now = NOW
     for number in range(1, MAX_TRIES + 1):
         assert (attempt.number, attempt.tries) == (number, number - 1)
-        desk.tell(failed(attempt, TRANSIENT, retry=True), now=now)
+        desk.tell(failed(attempt, TRANSIENT, retry_after=MINUTE), now=now)
         desk.settle(accepted(attempt), now=now)
         now = desk.row()["due_at"]
         [attempt] = desk.claim(now=now) or [attempt]
@@ -300,8 +304,100 @@ def test_failures_before_every_answer_use_up_the_tries_too(desk: Desk) -> None:
 def test_a_late_failure_goes_back_only_while_time_remains(desk: Desk, seconds: int, status: str) -> None:
     attempt = desk.sending(expires_at=later(seconds=seconds))
     desk.settle(accepted(attempt))
-    desk.tell(failed(attempt, TRANSIENT, retry=True))
+    desk.tell(failed(attempt, TRANSIENT, retry_after=MINUTE))
     assert desk.status() == status
+
+
+@pytest.mark.parametrize(
+    ("first", "waits"),
+    [
+        (timedelta(seconds=4), [4, 16, 64, 256, 1024, 3600, 3600]),
+        (MINUTE, [60, 240, 960, 3600, 3600, 3600, 3600]),
+        (timedelta(hours=2), [7200] * 7),
+    ],
+    ids=str,
+)
+def test_who_fails_late_again_and_again_waits_four_times_as_long_up_to_an_hour_or_what_its_code_asks_for(
+    desk: Desk, first: timedelta, waits: list[int]
+) -> None:
+    [attempt] = desk.claimed(message(expires_at=later(days=9)))
+    now, waited = NOW, []
+    for _ in range(MAX_TRIES - 1):
+        desk.settle(accepted(attempt), now=now)
+        desk.tell(failed(attempt, TRANSIENT, retry_after=first), now=now)
+        due_at = desk.row()["due_at"]
+        assert desk.claim(now=due_at - timedelta(seconds=1)) == []
+        waited.append((due_at - now).total_seconds())
+        now = due_at
+        [attempt] = desk.claim(now=now)
+    assert waited == waits
+    desk.tell(failed(attempt, TRANSIENT, retry_after=first), now=now)
+    assert desk.status() == "failed"
+
+
+def test_attempts_that_did_not_count_do_not_make_the_wait_longer(desk: Desk) -> None:
+    [attempt] = desk.claimed(message())
+    for _ in range(3):
+        desk.settle(settlement(attempt, Outcome.THROTTLED, Status.QUEUED, due_at=NOW, counts=False))
+        [attempt] = desk.claim()
+    desk.settle(accepted(attempt))
+    desk.tell(failed(attempt, TRANSIENT, retry_after=MINUTE))
+    assert desk.row().items() >= {"due_at": later(minutes=1), "tries": 1}.items()
+
+
+@pytest.mark.parametrize("how", ["with its answer", "when things are tidied"])
+def test_how_long_to_wait_is_kept_while_a_failure_waits_for_its_attempt(desk: Desk, how: str) -> None:
+    attempt = desk.sending()
+    wait = timedelta(hours=5, seconds=7)
+    desk.tell(failed(attempt, TRANSIENT, retry_after=wait, callback_data=None))
+    if how == "with its answer":
+        desk.settle(accepted(attempt), now=later(minutes=1))
+    else:
+        with desk.store.engine.begin() as connection:
+            connection.execute(update(tables.attempts).values(wamid=f"wamid.{attempt.callback_data}"))
+        desk.store.outbox.forget_unmatched(later(minutes=1))
+    assert desk.row().items() >= {"status": "queued", "due_at": later(minutes=1) + wait}.items()
+
+
+def test_a_final_failure_that_waited_for_its_attempt_stays_final(desk: Desk) -> None:
+    attempt = desk.sending()
+    desk.tell(failed(attempt, callback_data=None))
+    desk.settle(accepted(attempt))
+    assert desk.status() == "failed"
+
+
+def test_a_held_message_that_fails_for_now_goes_again(desk: Desk) -> None:
+    attempt = desk.sending()
+    desk.settle(settlement(attempt, Outcome.HELD, Status.HELD, wamid="w"))
+    desk.tell(failed(attempt, TRANSIENT, retry_after=MINUTE))
+    assert desk.row().items() >= {"status": "queued", "due_at": later(minutes=1), "tries": 1}.items()
+    assert [again.number for again in desk.claim(now=later(minutes=1))] == [2]
+
+
+def test_a_late_failure_says_what_it_may_concern_besides_its_message(desk: Desk) -> None:
+    template, other = Template("sale", "zh_CN", '[{"type":"body"}]'), desk.beside("another")
+    [one] = desk.claimed(message(1, template=template, country="CN"))
+    [two] = other.claimed(message(2, phone_number_id="another", country="DE"))
+    applied = desk.tell(failed(one, 132015), news(one, Status.SENT), failed(two, TRANSIENT, retry_after=MINUTE))
+    assert sorted(applied.failed, key=lambda failure: str(failure.country)) == [
+        LateFailure(132015, NUMBER, Template("sale", "zh_CN"), "CN"),
+        LateFailure(TRANSIENT, "another", Template("order_update", "en_US"), "DE"),
+    ]
+
+
+@pytest.mark.parametrize("again", [None, MINUTE])
+def test_an_older_attempts_failure_is_told_too_and_does_not_move_the_message(
+    desk: Desk, again: timedelta | None
+) -> None:
+    first = desk.sending(country="CN")
+    desk.settle(queued_again(first))
+    [second] = desk.claim(now=later(minutes=1))
+    applied = desk.tell(failed(first, 132015, retry_after=again), now=later(minutes=1))
+    assert applied.failed == [LateFailure(132015, NUMBER, Template("order_update", "en_US"), "CN")]
+    assert desk.row().items() >= {"status": "sending", "attempts": 2, "due_at": later(minutes=1)}.items()
+    assert desk.attempt(first)["code"] == 132015
+    applied = desk.tell(failed(second, 131026), failed(first, 132015))
+    assert [one.code for one in applied.failed] == [131026]
 
 
 @pytest.mark.parametrize("status", [Status.SENT, Status.DELIVERED, Status.READ, Status.FAILED])
@@ -337,7 +433,7 @@ def test_a_transient_failure_of_what_was_queued_again_on_evidence_leaves_it_in_t
     desk.settle(unanswered(attempt))
     with desk.store.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE messages SET status = 'queued'")
-    desk.tell(failed(attempt, TRANSIENT, retry=True))
+    desk.tell(failed(attempt, TRANSIENT, retry_after=MINUTE))
     assert desk.status() == "queued"
 
 

@@ -13,20 +13,21 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.message import Fault, Outcome, Refusal, Settlement, Status
+from service.message import Door, Fault, Outcome, Pause, PauseReason, Refusal, Scope, Settlement, Status, Template
 from service.outbox.database import open_engine, transaction
-from service.outbox.outbox import Lease, Outbox, Pause, StoreUnavailable
+from service.outbox.outbox import Demand, Lease, Outbox, Portfolio, StoreUnavailable
 from service.outbox.report import Report
 from tests.conftest import MAX_TRIES, Store
 from tests.outbox.making import NOW, NUMBER, Desk, event, message, news
 
 LEASE = Lease(NUMBER, "one", 1)
+KEY = (Scope.NUMBER, NUMBER)
 CANARY = "+8613800138000"
 
 CALLS: dict[str, Callable[[Outbox], object]] = {
     "add": lambda outbox: outbox.add(event(message(to=CANARY)), NOW),
     "refuse": lambda outbox: outbox.refuse(Refusal(event().event, [Fault("", "x", "y")]), 422, "{}", CANARY, NOW),
-    "claim": lambda outbox: outbox.claim(LEASE, 1, NOW),
+    "claim": lambda outbox: outbox.claim(Demand(LEASE, 1), NOW),
     "settle": lambda outbox: outbox.settle([Settlement("m", 1, Outcome.HELD, Status.HELD, details=CANARY)], NOW),
     "rescue": lambda outbox: outbox.rescue(LEASE, NOW),
     "expire": lambda outbox: outbox.expire(LEASE, NOW),
@@ -36,12 +37,19 @@ CALLS: dict[str, Callable[[Outbox], object]] = {
     "acquire_lease": lambda outbox: outbox.acquire_lease(NUMBER, "one"),
     "renew_lease": lambda outbox: outbox.renew_lease(LEASE),
     "release_lease": lambda outbox: outbox.release_lease(LEASE),
-    "pause": lambda outbox: outbox.pause(Pause(NUMBER, "refused", CANARY, since=NOW)),
-    "resume": lambda outbox: outbox.resume(NUMBER),
-    "find_pause": lambda outbox: outbox.find_pause(NUMBER, NOW),
+    "report_for_work": lambda outbox: outbox.report_for_work("one"),
+    "leave_work": lambda outbox: outbox.leave_work("one"),
+    "pause": lambda outbox: outbox.pause(Pause(*KEY, PauseReason.REFUSED, CANARY, since=NOW)),
+    "resume": lambda outbox: outbox.resume([KEY]),
+    "find_pauses": lambda outbox: outbox.find_pauses([KEY], NOW),
+    "shelve": lambda outbox: outbox.shelve(LEASE, None, NOW),
+    "set_daily_limit": lambda outbox: outbox.set_daily_limit(Portfolio("default", (NUMBER,)), 250, NOW),
+    "learn_door": lambda outbox: outbox.learn_door(NUMBER, Template("x", "en"), Door.MARKETING, NOW),
+    "learned_doors": lambda outbox: outbox.learned_doors(NUMBER, NOW),
+    "recent_sends": lambda outbox: outbox.recent_sends(NUMBER, NOW),
     "prove_writable": lambda outbox: outbox.prove_writable(NOW),
 }
-READS = {"judge_unanswered", "find_pause"}
+READS = {"judge_unanswered", "find_pauses", "learned_doors", "recent_sends"}
 
 
 def without_waiting(engine: Engine) -> Engine:

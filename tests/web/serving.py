@@ -20,15 +20,18 @@ from werkzeug.test import TestResponse
 from service.intake.draft import Draft
 from service.intake.personalise import Content
 from service.intake.rules import Rules
-from service.metrics import QueueCollector
+from service.message import Outcome, Settlement, Status
+from service.metrics import StoreCollector
 from service.outbox.database import open_engine
-from service.outbox.outbox import Outbox
+from service.outbox.outbox import Demand, Outbox
 from service.outbox.report import Report
 from service.secrets import Credentials, Source
 from service.web import Parts, create_app
 from service.web.auth import ApiKeys, Signatures
 from service.web.events import Intake
+from service.web.reports import Reports
 from service.web.webhooks import Notifications
+from service.whatsapp.pausing import Account
 from tests.conftest import MAX_TRIES, SAMPLES, Store
 
 NOW = datetime(2026, 11, 1, 9, 0, 0, 123456, tzinfo=UTC)
@@ -124,6 +127,7 @@ class Service:
     rules: Rules = RULES
     secrets: tuple[Secret, ...] = field(default_factory=lambda: (Secret(),))
     now: datetime = NOW
+    accounts: Mapping[str, Account] = field(default_factory=dict)
     client: FlaskClient = field(init=False)
     _receipts: Iterator[int] = field(default_factory=count)
 
@@ -133,7 +137,7 @@ class Service:
     def __post_init__(self) -> None:
         ids = count(1)
         registry = CollectorRegistry()
-        registry.register(QueueCollector(self.store.report.queues, NOW.timestamp))
+        registry.register(StoreCollector(self.store.report, lambda: NOW))
         app = create_app(
             Parts(
                 intake=Intake(
@@ -144,9 +148,12 @@ class Service:
                     lambda: f"id{next(ids):05}",
                 ),
                 notifications=Notifications(
-                    self.store.outbox, [Source(secret.read, self._seconds) for secret in self.secrets], lambda: self.now
+                    self.store.outbox,
+                    [Source(secret.read, self._seconds) for secret in self.secrets],
+                    lambda: self.now,
+                    self.accounts,
                 ),
-                report=self.store.report,
+                reports=Reports(self.store.report, lambda: self.now, self.accounts),
                 api_keys=ApiKeys(
                     [
                         api_key("reader", "read", READER),
@@ -177,9 +184,15 @@ class Service:
         self.accept(*(endpoints or (person(),)))
         lease = self.store.outbox.acquire_lease(NUMBER, "a dispatcher")
         assert lease is not None
-        attempts = self.store.outbox.claim(lease, 1000, self.now)
+        attempts = self.store.outbox.claim(Demand(lease, 1000), self.now)
         self.store.outbox.release_lease(lease)
         return sorted(attempt.callback_data for attempt in attempts)
+
+    def accepted(self, callback_data: str) -> None:
+        """Meta took this attempt."""
+        message_id, _, attempt = callback_data.partition(".")
+        taken = Settlement(message_id, int(attempt), Outcome.ACCEPTED, Status.ACCEPTED, wamid=f"wamid.{callback_data}")
+        self.store.outbox.settle([taken], self.now)
 
     def notify(self, document: Any, secret: str = APP_SECRET, headers: Mapping[str, str] | None = None) -> TestResponse:
         """A notification, signed as Meta signs."""

@@ -1,10 +1,12 @@
 """`GET /v1/messages/{id}` and `GET /v1/events/{id}` (contract: calls)."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from service.message import Outcome, Settlement, Status
+from service.message import Outcome, Pause, PauseReason, Scope, Settlement, Status
+from service.outbox.outbox import Demand
 from service.web.auth import ApiKeys, BadKeys
 from tests.web.serving import (
     INSIDER,
@@ -72,6 +74,7 @@ def test_a_message_is_shown_in_the_contracts_shape(service: Service) -> None:
                 "statuses": [{"status": "sent", "at": "2026-11-01T09:00:05.000Z"}],
             }
         ],
+        "waits_for": [],
         "failure": None,
     }
 
@@ -190,7 +193,7 @@ def test_an_event_is_shown_with_counts_failures_and_rejections(service: Service)
     )
     lease = service.store.outbox.acquire_lease(NUMBER, "a dispatcher")
     assert lease is not None
-    names = [attempt.callback_data for attempt in service.store.outbox.claim(lease, 5, NOW)]
+    names = [attempt.callback_data for attempt in service.store.outbox.claim(Demand(lease, 5), NOW)]
     settle(service, names[0], Outcome.ACCEPTED, Status.ACCEPTED, wamid="w")
     for name, code in ((names[1], 132001), (names[2], 132001), (names[3], 131026)):
         refuse(service, name, code)
@@ -242,3 +245,15 @@ def test_an_entry_that_is_no_key_is_named_by_its_place_and_not_shown(entry: str)
     with pytest.raises(BadKeys, match=r"API_KEYS: entry 2 is not name:scope\+scope:sha256") as caught:
         ApiKeys([api_key("reader", "read", READER), entry])
     assert "wck_" not in str(caught.value)
+
+
+def test_a_queued_message_names_the_pauses_that_hold_it_back(service: Service) -> None:
+    [result] = service.accept(person())
+    kept = Pause(Scope.COUNTRY, "DE", PauseReason.OPERATOR, "elections", NOW)
+    held = Pause(Scope.COUNTRY, "CN", PauseReason.REFUSED, "Restricted.", NOW, NOW + timedelta(hours=1))
+    for pause in (kept, held):
+        service.store.outbox.pause(pause)
+    assert service.message(result["message_id"])["waits_for"] == [
+        {"scope": "country", "key": "CN", "reason": "refused", "detail": "Restricted."}
+        | {"since": AT, "until": "2026-11-01T10:00:00.123Z"}
+    ]

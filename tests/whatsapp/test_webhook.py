@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.message import Status, StatusUpdate
-from service.whatsapp.webhook import Notification, is_genuine, parse_notification
+from service.whatsapp.webhook import Notification, TemplateUpdate, is_genuine, parse_notification
 from tests.conftest import SAMPLES
 
 WAMID = "wamid.HBgNODYxMzgwMDEzODAwMBUCABEYEjQ1"
+MINUTE = timedelta(minutes=1)
 AT = datetime.fromtimestamp(1791486000, UTC)
 BODY = b'{"object":"whatsapp_business_account","text":"\\u4f60\\u597d"}'
 
@@ -108,7 +109,7 @@ def test_a_batch_tells_of_each_status() -> None:
 
 def test_a_failure_comes_with_its_reason() -> None:
     (update,) = read("notification_failed").statuses
-    assert (update.status, update.code, update.retry) == (Status.FAILED, 131049, False)
+    assert (update.status, update.code, update.retry_after) == (Status.FAILED, 131049, None)
     assert update.title == "This message was not delivered to maintain healthy ecosystem engagement."
     assert (update.details or "").startswith("In order to maintain")
 
@@ -118,7 +119,6 @@ def test_a_failure_comes_with_its_reason() -> None:
     [
         "notification_button_reply",
         "notification_stop_reply",
-        "notification_template_paused",
         "notification_user_preferences",
     ],
 )
@@ -166,40 +166,129 @@ def test_without_our_name_the_wamid_must_do(callback_data: object) -> None:
 
 def test_only_a_failure_has_reasons() -> None:
     update = only(status(errors=[{"code": 131000, "title": "x"}]))
-    assert (update.code, update.title, update.retry) == (None, None, False)
+    assert (update.code, update.title, update.retry_after) == (None, None, None)
 
 
 @pytest.mark.parametrize(
-    ("errors", "code", "title", "details", "retry"),
+    ("errors", "code", "title", "details", "retry_after"),
     [
         pytest.param(
             [{"code": 131026, "title": "T", "message": "M", "error_data": {"details": "D"}}],
             131026,
             "T",
             "D",
-            False,
+            None,
             id="all",
         ),
-        pytest.param([{"code": 131000, "message": "M"}], 131000, "M", None, True, id="only a message"),
+        pytest.param([{"code": 131000, "message": "M"}], 131000, "M", None, MINUTE, id="only a message"),
         pytest.param(
-            [{"code": 131000, "title": 5, "message": "M"}], 131000, "M", None, True, id="a title that is none"
+            [{"code": 131000, "title": 5, "message": "M"}], 131000, "M", None, MINUTE, id="a title that is none"
         ),
-        pytest.param([{"code": "130429", "error_data": "D"}], 130429, None, "D", True, id="code and data as strings"),
-        pytest.param([{"code": 131026}, {"code": 131000}], 131026, None, None, False, id="the first of two"),
-        pytest.param([{"code": 131999}], 131999, None, None, False, id="an unknown code"),
-        pytest.param([{"code": "9" * 5000}], None, None, None, False, id="a code beyond reading"),
-        pytest.param([{"title": "a\0b\ud800"}], None, "a\\0b\\ud800", None, False, id="what no store keeps"),
-        pytest.param([], None, None, None, False, id="no reason"),
-        pytest.param(None, None, None, None, False, id="null"),
-        pytest.param(["T"], None, None, None, False, id="a string"),
-        pytest.param({"code": 131026}, None, None, None, False, id="not in a list"),
+        pytest.param([{"code": "130429", "error_data": "D"}], 130429, None, "D", MINUTE, id="code and data as strings"),
+        pytest.param([{"code": 131026}, {"code": 131000}], 131026, None, None, None, id="the first of two"),
+        pytest.param([{"code": 131057}], 131057, None, None, MINUTE, id="one that passes"),
+        pytest.param([{"code": 134101}], 134101, None, None, 10 * MINUTE, id="one that takes longer"),
+        pytest.param([{"code": 131999}], 131999, None, None, None, id="an unknown code"),
+        pytest.param([{"code": "9" * 5000}], None, None, None, None, id="a code beyond reading"),
+        pytest.param([{"title": "a\0b\ud800"}], None, "a\\0b\\ud800", None, None, id="what no store keeps"),
+        pytest.param([], None, None, None, None, id="no reason"),
+        pytest.param(None, None, None, None, None, id="null"),
+        pytest.param(["T"], None, None, None, None, id="a string"),
+        pytest.param({"code": 131026}, None, None, None, None, id="not in a list"),
     ],
 )
 def test_a_failures_reason_is_read_as_far_as_it_goes(
-    errors: object, code: int | None, title: str | None, details: str | None, retry: bool
+    errors: object, code: int | None, title: str | None, details: str | None, retry_after: timedelta | None
 ) -> None:
     update = only(status(status="failed", errors=errors))
-    assert (update.code, update.title, update.details, update.retry) == (code, title, details, retry)
+    assert (update.code, update.title, update.details, update.retry_after) == (code, title, details, retry_after)
+
+
+# --- templates --------------------------------------------------------------------------------------------------------
+
+
+def template(**more: object) -> dict[str, object]:
+    fields = {"event": "PAUSED", "message_template_name": "order_update", "message_template_language": "en-US"}
+    return fields | {"message_template_id": 594425479261596} | more
+
+
+def telling(*values: object, waba_id: object = "1") -> dict[str, Any]:
+    changes = [{"field": "message_template_status_update", "value": value} for value in values]
+    return {"entry": [{"id": waba_id, "changes": changes}]}
+
+
+def only_template(value: object) -> TemplateUpdate:
+    notification = parse_notification(telling(value))
+    assert (notification.statuses, notification.ignored, notification.unreadable) == ([], 0, 0)
+    (update,) = notification.templates
+    return update
+
+
+def test_the_sample_tells_of_a_paused_template() -> None:
+    update = TemplateUpdate("102290129340398", "ordertimeoutnotification", "en_US", "PAUSED", "FIRST_PAUSE")
+    assert read("notification_template_paused") == Notification(templates=[update])
+
+
+@pytest.mark.parametrize(("language", "ours"), [("en-US", "en_US"), ("en_US", "en_US"), ("de", "de")])
+def test_a_language_is_written_as_in_a_send(language: str, ours: str) -> None:
+    assert only_template(template(message_template_language=language)).language == ours
+
+
+@pytest.mark.parametrize("event", ["APPROVED", "reinstated", "Disabled", "SOMETHING_NEW"])
+def test_an_event_is_in_capitals_and_may_be_any(event: str) -> None:
+    assert only_template(template(event=event)).event == event.upper()
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        pytest.param({"reason": "ABUSIVE_CONTENT", "other_info": {"title": "T"}}, "ABUSIVE_CONTENT", id="its reason"),
+        pytest.param({"reason": "NONE", "other_info": {"title": "SECOND_PAUSE"}}, "SECOND_PAUSE", id="other info"),
+        pytest.param({"reason": None, "disable_info": {"disable_date": "1/2/26"}}, "1/2/26", id="disabled: an object"),
+        pytest.param({"disable_info": "for good"}, "for good", id="disabled: a text"),
+        pytest.param({"rejection_info": {"reason": "spam", "recommendation": "r"}}, "spam", id="rejected: an object"),
+        pytest.param({"disable_info": {"at": 5}, "rejection_info": "spam"}, "spam", id="rejected: a text"),
+        pytest.param({"reason": "a\0b\ud800"}, "a\\0b\\ud800", id="what no store keeps"),
+        pytest.param({"reason": "x" * 5000}, "x" * 1000, id="a long one"),
+        pytest.param({"reason": "NONE"}, None, id="none, in words"),
+        pytest.param({"reason": 5, "other_info": ["T"], "disable_info": 5, "rejection_info": []}, None, id="no text"),
+        pytest.param({}, None, id="nothing"),
+    ],
+)
+def test_a_reason_is_read_from_wherever_meta_put_it(more: dict[str, object], reason: str | None) -> None:
+    assert only_template(template(**more)).reason == reason
+
+
+@pytest.mark.parametrize(("waba_id", "ours"), [("1", "1"), (None, None), (5, None), ("", None)])
+def test_the_account_may_be_missing(waba_id: object, ours: str | None) -> None:
+    (update,) = parse_notification(telling(template(), waba_id=waba_id)).templates
+    assert update.waba_id == ours
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        [],
+        "PAUSED",
+        {},
+        *(
+            template(**{name: broken})
+            for name in ("event", "message_template_name", "message_template_language")
+            for broken in (None, "", 5, ["PAUSED"])
+        ),
+    ],
+)
+def test_a_broken_update_of_a_template_never_spoils_the_others(value: object) -> None:
+    notification = parse_notification(telling(template(), value, template(event="APPROVED")))
+    assert [update.event for update in notification.templates] == ["PAUSED", "APPROVED"]
+    assert notification.unreadable == 1
+
+
+def test_one_post_may_tell_of_messages_and_templates() -> None:
+    both = {"entry": carrying(status())["entry"] + telling(template())["entry"]}
+    notification = parse_notification(both)
+    assert (len(notification.statuses), len(notification.templates)) == (1, 1)
 
 
 # --- broken items -----------------------------------------------------------------------------------------------------
@@ -291,13 +380,27 @@ def holding(name: str, inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[
     return st.fixed_dictionaries({name: odd | st.lists(inner | odd, max_size=3)})
 
 
-change = st.fixed_dictionaries({"field": st.just("messages") | odd, "value": odd | holding("statuses", odd_status)})
+odd_template = st.dictionaries(
+    st.sampled_from(["event", "message_template_name", "message_template_language", "reason", "other_info"]),
+    odd_text | odd,
+)
+change = st.fixed_dictionaries(
+    {
+        "field": st.sampled_from(["messages", "message_template_status_update"]) | odd,
+        "value": odd | holding("statuses", odd_status) | odd_template,
+    }
+)
 
 
 @settings(max_examples=300, deadline=None)
 @given(odd | holding("entry", holding("changes", change)))
 def test_no_notification_however_odd_raises(document: Any) -> None:
-    for update in parse_notification(document).statuses:
+    notification = parse_notification(document)
+    for template in notification.templates:
+        for text in (template.waba_id or "", template.name, template.language, template.event, template.reason or ""):
+            text.encode("utf-8")
+            assert "\0" not in text
+    for update in notification.statuses:
         assert update.at.tzinfo is UTC
         assert update.code is None or abs(update.code) < 2**31
         assert 0 < len(update.wamid) <= 256

@@ -1,4 +1,4 @@
-"""Who serves a number, timed by the database's clock (G6), and what makes it wait (G7)."""
+"""Who serves a number, timed by the database's clock (G6), and who could."""
 
 from functools import partial
 
@@ -6,9 +6,9 @@ from sqlalchemy import select, update
 
 from service.outbox import tables
 from service.outbox.leases import LEASE_SECONDS, database_now
-from service.outbox.outbox import Pause
+from service.outbox.outbox import Shares
 from tests.conftest import Store
-from tests.outbox.making import NOW, NUMBER, Desk, at_once, later
+from tests.outbox.making import NUMBER, Desk, at_once
 
 
 def seconds_left(store: Store) -> float:
@@ -21,12 +21,12 @@ def set_seconds_left(store: Store, seconds: float) -> None:
         connection.execute(update(tables.leases).values(expires_at=database_now(connection) + seconds))
 
 
-def test_a_free_number_is_leased_for_fifteen_seconds_of_the_databases_clock(store: Store) -> None:
+def test_a_free_number_is_leased_for_twelve_seconds_of_the_databases_clock(store: Store) -> None:
     lease = store.outbox.acquire_lease(NUMBER, "one")
     assert lease is not None
     assert (lease.phone_number_id, lease.holder, lease.epoch) == (NUMBER, "one", 1)
-    assert LEASE_SECONDS == 15
-    assert 10 < seconds_left(store) <= 15
+    assert LEASE_SECONDS == 12
+    assert 8 < seconds_left(store) <= 12
 
 
 def test_nobody_else_gets_it_while_it_stands_not_even_the_same_holder(desk: Desk) -> None:
@@ -50,7 +50,7 @@ def test_a_lease_that_has_run_out_is_taken_over_with_the_next_epoch(desk: Desk) 
 def test_renewing_prolongs_without_a_new_epoch(desk: Desk) -> None:
     set_seconds_left(desk.store, 5.0)
     assert desk.store.outbox.renew_lease(desk.lease) is True
-    assert 10 < seconds_left(desk.store) <= 15
+    assert 8 < seconds_left(desk.store) <= 12
     assert desk.store.outbox.acquire_lease(NUMBER, "another") is None
 
 
@@ -80,28 +80,30 @@ def test_of_many_who_try_at_once_one_gets_it(store: Store) -> None:
         set_seconds_left(store, 0.0)
 
 
-def test_a_pause_is_found_as_it_was_made(desk: Desk) -> None:
-    pause = Pause(NUMBER, "refused", "漢字 (code 190)", since=NOW, until=later(hours=1), token_fingerprint="f" * 16)
-    desk.store.outbox.pause(pause)
-    assert desk.store.outbox.find_pause(NUMBER, NOW) == pause
-    assert desk.store.outbox.find_pause("another", NOW) is None
+def test_the_rate_that_was_learned_is_there_for_the_next_holder(desk: Desk) -> None:
+    assert desk.lease.rate is None
+    desk.store.outbox.renew_lease(desk.lease, 31.5)
+    desk.take_over()
+    assert desk.lease.rate == 31.5
 
 
-def test_a_pause_without_an_end_stands_until_it_is_lifted(desk: Desk) -> None:
-    desk.store.outbox.pause(Pause(NUMBER, "refused", "", since=NOW))
-    assert desk.store.outbox.find_pause(NUMBER, later(days=999)) is not None
-    assert desk.store.outbox.resume(NUMBER) is True
-    assert desk.store.outbox.find_pause(NUMBER, NOW) is None
-    assert desk.store.outbox.resume(NUMBER) is False
+def test_who_reports_for_work_sees_how_the_numbers_are_shared_out(desk: Desk) -> None:
+    outbox = desk.store.outbox
+    assert outbox.acquire_lease("another", "second") is not None
+    assert outbox.report_for_work("second") == Shares({"second": 1}, frozenset({NUMBER, "another"}))
+    outbox.report_for_work(desk.lease.holder)
+    outbox.release_lease(desk.lease)
+    shares = outbox.report_for_work("second")
+    assert shares == Shares({"second": 1, desk.lease.holder: 0}, frozenset({"another"}))
 
 
-def test_a_newer_pause_replaces_the_earlier_one(desk: Desk) -> None:
-    desk.store.outbox.pause(Pause(NUMBER, "secret", "old", since=NOW, until=later(minutes=1), token_fingerprint="f"))
-    newer = Pause(NUMBER, "refused", "new", since=later(seconds=1))
-    desk.store.outbox.pause(newer)
-    assert desk.store.outbox.find_pause(NUMBER, later(hours=1)) == newer
-
-
-def test_looking_for_a_pause_waits_for_no_writer(desk: Desk) -> None:
-    with desk.store.engine.begin():  # holds SQLite's only write lock
-        assert desk.store.outbox.find_pause(NUMBER, NOW) is None
+def test_who_leaves_or_falls_silent_is_no_longer_counted(desk: Desk) -> None:
+    outbox = desk.store.outbox
+    for holder in ("left", "silent", "here"):
+        outbox.report_for_work(holder)
+    outbox.leave_work("left")
+    with desk.store.engine.begin() as connection:
+        connection.execute(
+            update(tables.dispatchers).where(tables.dispatchers.c.holder == "silent").values(expires_at=0)
+        )
+    assert outbox.report_for_work("here").served_by == {"here": 0}

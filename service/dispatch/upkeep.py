@@ -1,0 +1,136 @@
+"""What a lane does for its number beside sending, every few seconds and when the number is newly ours.
+
+rescue what an earlier holder was sending · judge the unanswered · expire · shelve what is paused · look at a refused token ·
+ask Meta for the number's limits
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from service import metrics
+from service.dispatch.brakes import Brakes
+from service.dispatch.doors import Doors
+from service.dispatch.number import Clock, Number, Policy
+from service.dispatch.spacing import BUSY_SECONDS, REMEMBERED_SECONDS, Spacing
+from service.dispatch.throttle import Pacer
+from service.outbox.outbox import Lease, Outbox
+from service.whatsapp.client import Client
+from service.whatsapp.limits import Limits
+from service.whatsapp.send_error import SendError
+
+LIMITS_EVERY = timedelta(hours=1)
+EXPIRE_EVERY = timedelta(seconds=15)
+SHELVE_EVERY = timedelta(seconds=6)
+
+log = logging.getLogger(__name__)
+
+
+class Upkeep:
+    """Of one number. `wake` is called when something can be sent that could not before."""
+
+    def __init__(
+        self,
+        number: Number,
+        *,
+        outbox: Outbox,
+        client: Client,
+        brakes: Brakes,
+        pacer: Pacer,
+        spacing: Spacing,
+        doors: Doors,
+        clock: Clock,
+        policy: Policy,
+        wake: Callable[[], None],
+    ) -> None:
+        self._number = number
+        self._outbox = outbox
+        self._client = client
+        self._brakes = brakes
+        self._pacer = pacer
+        self._spacing = spacing
+        self._doors = doors
+        self._clock = clock
+        self._policy = policy
+        self._wake = wake
+        self._judge_at = self._expire_at = self._shelve_at = self._ask_at = clock.now()
+
+    async def take_over(self, lease: Lease) -> None:
+        """Begin where an earlier holder of the number ended; nothing is claimed before this is done."""
+        now, monotonic = self._clock.now(), self._clock.monotonic()
+        if lease.rate is not None:
+            self._pacer.begin_at(lease.rate, monotonic)
+        since, busy_since = now - timedelta(seconds=REMEMBERED_SECONDS), now - timedelta(seconds=BUSY_SECONDS)
+        number = self._number.phone_number_id
+        sends = await asyncio.to_thread(self._outbox.recent_sends, number, since, busy_since)
+        self._spacing.restore((to, monotonic - (now - at).total_seconds()) for to, at in sends)
+        await self._doors.read()
+        self._judge_at = self._expire_at = self._shelve_at = self._ask_at = now
+        if lease.epoch == 1:  # nobody has asked Meta before; otherwise the store has an answer to begin with
+            await self._learn_limits(now)
+        await self._do(lease)
+
+    async def run(self, lease: Lease) -> None:
+        """Do what is due."""
+        await self._do(lease)
+        now = self._clock.now()
+        if now >= self._ask_at:
+            await self._learn_limits(now)
+
+    async def _do(self, lease: Lease) -> None:
+        now = self._clock.now()
+        await self._settle_doubts(lease, now)
+        if now >= self._expire_at:
+            self._expire_at = now + EXPIRE_EVERY
+            metrics.EXPIRED.inc(await asyncio.to_thread(self._outbox.expire, lease, now))
+        await self._shelve(lease, now)
+        self._spacing.forget(self._clock.monotonic())
+        metrics.RATE.labels(lease.phone_number_id).set(self._pacer.rate(self._clock.monotonic()))
+        await self._brakes.recheck_token(now)
+
+    async def _shelve(self, lease: Lease, now: datetime) -> None:
+        """What was paused goes on at once; looking for what is to be put aside walks the queue, and waits its turn."""
+        put_aside = now >= self._shelve_at
+        if put_aside:
+            self._shelve_at = now + SHELVE_EVERY
+        if await asyncio.to_thread(self._outbox.shelve, lease, self._number.waba_id, now, put_aside=put_aside):
+            self._wake()
+
+    async def _settle_doubts(self, lease: Lease, now: datetime) -> None:
+        rescued = await asyncio.to_thread(self._outbox.rescue, lease, now)
+        if rescued:
+            log.warning("lane.rescued phone_number_id=%s messages=%d", lease.phone_number_id, rescued)
+            metrics.RESCUED.inc(rescued)
+        if now < self._judge_at:
+            return
+        self._judge_at = now + min(self._policy.grace / 5, timedelta(seconds=15))
+        resent = await asyncio.to_thread(self._outbox.judge_unanswered, lease, now, self._policy.grace)
+        if resent:
+            log.warning("lane.resends phone_number_id=%s messages=%d", lease.phone_number_id, resent)
+            metrics.RESENT.inc(resent)
+            self._wake()
+
+    async def _learn_limits(self, now: datetime) -> None:
+        """Take the limits from the settings, and from Meta where those are silent."""
+        self._ask_at = now + LIMITS_EVERY
+        number, portfolio = self._number, self._number.portfolio
+        says = Limits()
+        if number.per_second is None or (portfolio and portfolio.limit is None):
+            says = await self._ask()
+        if number.per_second is None and says.per_second is not None:
+            self._pacer.full = says.per_second * number.share
+        people = portfolio.limit or says.people_a_day if portfolio else None
+        if portfolio and (people is not None or says.unlimited):
+            await asyncio.to_thread(self._outbox.set_daily_limit, portfolio, people, now)
+
+    async def _ask(self) -> Limits:
+        credentials = await self._brakes.credentials()
+        if credentials is None:
+            return Limits()
+        try:
+            return await self._client.limits(self._number.phone_number_id, credentials.token)
+        except SendError as error:
+            code = error.code or error.http_status
+            log.warning("limits.unknown phone_number_id=%s code=%s", self._number.phone_number_id, code)
+            return Limits()

@@ -1,0 +1,216 @@
+"""What a lane takes out of the queue: messages that may go now, each as a new attempt.
+
+A claim is one statement for each kind of message that it asks for, under a lease that still stands, and obeys the pauses.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Integer, Row, Select, bindparam, func, insert, or_, select, union_all, update
+from sqlalchemy.sql.dml import ReturningUpdate
+
+from service.message import REACHED, Attempt, Message, Priority, Scope, Status, Template
+from service.outbox import daily, tables
+from service.outbox.leases import Lease, stands
+from service.outbox.pauses import PauseKey, stopped, waits
+
+LOOKED_AT = 2_000
+"""So many of those who wait are looked at for one who counts already, once a daily limit is used up."""
+
+_messages = tables.messages
+_attempts = tables.attempts
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What a lane asks for: at most `limit` messages of its number, the first `reserved` of them of normal priority.
+
+    Nothing is given while a pause stands for one of `scopes`, and nothing to those in `barred`. `portfolio` names the daily
+    limit that counts, `waba_id` the number's account.
+    """
+
+    lease: Lease
+    limit: int
+    reserved: int = 0
+    scopes: Sequence[PauseKey] = ()
+    waba_id: str | None = None
+    barred: Collection[str] = ()
+    portfolio: str | None = None
+
+
+def claim(connection: Connection, demand: Demand, now: datetime) -> list[Attempt]:
+    """Take messages that may go now, the urgent and the oldest first, each as a new attempt.
+
+    Nothing is taken once the lease has run out or while the number is paused. Where the portfolio's daily limit leaves
+    nothing for new people, those go whose recipients count already.
+    """
+    left = daily.left(connection, demand.portfolio, now) if demand.portfolio else None
+    if left is None:
+        return _claim_freely(connection, demand, now)
+    taken = _take(connection, demand, min(demand.reserved, left.normal), now, Priority.NORMAL)
+    taken += _take(connection, demand, min(demand.limit, left.any) - len(taken), now, Priority.HIGH)
+    taken += _take(connection, demand, min(demand.limit, left.normal) - len(taken), now, Priority.NORMAL)
+    if left.normal < demand.limit:
+        taken += _take(connection, demand, demand.limit - len(taken), now, to_known=True)
+    assert demand.portfolio is not None
+    daily.count(connection, demand.portfolio, [(one.message.to, one.message.message_id) for one in taken], now)
+    return taken
+
+
+def _claim_freely(connection: Connection, demand: Demand, now: datetime) -> list[Attempt]:
+    first = _take(connection, demand, demand.reserved, now, Priority.NORMAL)
+    return first + _take(connection, demand, demand.limit - len(first), now)
+
+
+def _take(
+    connection: Connection,
+    demand: Demand,
+    limit: int,
+    now: datetime,
+    only: Priority | None = None,
+    *,
+    to_known: bool = False,
+) -> list[Attempt]:
+    """Up to `limit` of one priority or of any, in one statement."""
+    if limit <= 0:
+        return []
+    statement = _claim_statement(
+        connection.engine,
+        demand.lease,
+        tuple(demand.scopes),
+        demand.waba_id,
+        demand.portfolio if to_known else None,
+        (only,) if only is not None else tuple(Priority),
+        bool(demand.barred),
+    )
+    barred = {"barred": sorted(demand.barred)} if demand.barred else {}
+    rows = connection.execute(statement, {"now": now, "places": limit, **barred}).all()
+    if not rows:
+        return []
+    claimed = sorted((_attempt(row, now) for row in rows), key=_first_to_go)
+    connection.execute(
+        insert(_attempts),
+        [
+            {"message_id": attempt.message.message_id, "attempt": attempt.number}
+            | {"phone_number_id": demand.lease.phone_number_id, "started_at": now}
+            for attempt in claimed
+        ],
+    )
+    return claimed
+
+
+def _first_to_go(attempt: Attempt) -> tuple[Priority, datetime, str]:
+    message = attempt.message
+    return message.priority, message.due_at, message.message_id
+
+
+_NOW = bindparam("now", type_=tables.UtcMoment())
+_PLACES = bindparam("places", type_=Integer())
+
+
+@lru_cache(maxsize=256)
+def _claim_statement(
+    engine: Engine,
+    lease: Lease,
+    scopes: tuple[PauseKey, ...],
+    waba_id: str | None,
+    known_to: str | None,
+    priorities: tuple[Priority, ...],
+    with_barred: bool,
+) -> ReturningUpdate[Any]:
+    """The claim of a number, which is built once and run twenty times a second: building it takes longer than running it."""
+    due = (_due(lease.phone_number_id, waba_id, known_to, priority, with_barred) for priority in priorities)
+    candidates = union_all(*due).cte("candidates")
+    columns = candidates.c
+    picked = select(columns.message_id).order_by(columns.priority, columns.due_at, columns.message_id).limit(_PLACES)
+    return (
+        update(_messages)
+        .where(
+            _messages.c.message_id.in_(picked),
+            tables.READY,
+            stands(engine, lease),
+            ~stopped([(Scope.NUMBER, lease.phone_number_id), *scopes], _NOW),
+        )
+        .values(status=Status.SENDING.value, status_at=_NOW, attempts=_messages.c.attempts + 1, lease_epoch=lease.epoch)
+        .returning(_messages)
+    )
+
+
+def _due(
+    phone_number_id: str, waba_id: str | None, known_to: str | None, priority: Priority, with_barred: bool
+) -> Select[Any]:
+    """The first of one priority, by the index; what another transaction is moving just now is passed over."""
+    first = (
+        select(_messages.c.message_id, _messages.c.priority, _messages.c.due_at)
+        .where(
+            _messages.c.phone_number_id == phone_number_id,
+            tables.READY,
+            _messages.c.priority == int(priority),
+            _messages.c.due_at <= _NOW,
+            _messages.c.expires_at > _NOW,
+            ~waits(waba_id, _NOW),
+        )
+        .order_by(_messages.c.due_at, _messages.c.message_id)
+    )
+    if with_barred:
+        first = first.where(_messages.c.to.not_in(bindparam("barred", expanding=True)))
+    if known_to:
+        first = _to_known(known_to, first)
+    return select(first.limit(_PLACES).with_for_update(of=_messages, skip_locked=True).subquery())
+
+
+def _to_known(portfolio: str, first: Select[Any]) -> Select[Any]:
+    """Of the first that wait, those whose recipients count already: not past a whole campaign to new people each time."""
+    front = first.add_columns(_messages.c.to).limit(LOOKED_AT).subquery("front")
+    return (
+        select(_messages.c.message_id, _messages.c.priority, _messages.c.due_at)
+        .join_from(front, _messages, _messages.c.message_id == front.c.message_id)
+        .where(daily.known(portfolio, front.c.to), tables.WAITS)
+        .order_by(front.c.due_at, front.c.message_id)
+    )
+
+
+def _attempt(row: Row[Any], now: datetime) -> Attempt:
+    message = Message(
+        message_id=row.message_id,
+        recipient=row.recipient,
+        to=row.to,
+        phone_number_id=row.phone_number_id,
+        template=Template(row.template_name, row.language, row.components),
+        due_at=row.due_at,
+        expires_at=row.expires_at,
+        key=row.key,
+        priority=Priority.HIGH if row.priority == Priority.HIGH else Priority.NORMAL,
+        campaign_id=row.campaign_id,
+        reference=row.reference,
+        country=row.country,
+    )
+    return Attempt(message, number=row.attempts, started_at=now, tries=row.tries)
+
+
+def recent_sends(
+    connection: Connection, phone_number_id: str, since: datetime, busy_since: datetime | None = None
+) -> list[tuple[str, datetime]]:
+    """To whom attempts were begun that Meta took or may have taken, and when, the oldest first.
+
+    Those only who got more than one since `since`, and of them all since `busy_since`, where that is given.
+    """
+    sends = (
+        select(_messages.c.to, _attempts.c.started_at)
+        .select_from(_attempts)
+        .join(_messages, _messages.c.message_id == _attempts.c.message_id)
+        .where(
+            _attempts.c.phone_number_id == phone_number_id,
+            or_(_attempts.c.outcome.is_(None), _attempts.c.outcome.in_(sorted(REACHED))),
+        )
+    )
+    lately = sends.where(_attempts.c.started_at > since).subquery()
+    several = select(lately.c.to).group_by(lately.c.to).having(func.count() > 1)
+    busy = connection.execute(several).scalars().all()
+    if not busy:
+        return []
+    theirs = sends.where(_attempts.c.started_at > (busy_since or since), _messages.c.to.in_(busy))
+    return [(row.to, row.started_at) for row in connection.execute(theirs.order_by(_attempts.c.started_at))]

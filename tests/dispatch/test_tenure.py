@@ -1,0 +1,109 @@
+"""One dispatcher at a time serves a number; what is in flight when it ends (G4, G6)."""
+
+import asyncio
+from dataclasses import replace
+from threading import Event
+
+from service.outbox.outbox import Demand, Outbox, Shares
+from tests.conftest import MAX_TRIES, Store
+from tests.dispatch.cloud_api import CloudApi
+from tests.dispatch.conftest import Stages
+from tests.dispatch.stage import NUMBER, Stage, SteppedClock
+
+
+def test_only_one_of_two_dispatchers_serves_a_number(
+    stages: Stages,
+) -> None:
+    first, second = stages(), stages("second")
+    first.add(3)
+
+    assert first.run_once() == 3
+    first.add(2)
+    assert second.run_once() == 0
+    assert first.run_once() == 2
+    first.do(first.lane.tenure.release())
+    first.add(1)
+    assert second.run_once() == 1
+
+
+def test_what_a_lost_dispatcher_was_sending_is_in_doubt_for_the_next(
+    stages: Stages, store: Store, cloud_api: CloudApi, clock: SteppedClock
+) -> None:
+    first, second = stages(), stages("second")
+    (message_id,) = first.add()
+    first.do(first.lane.tenure.refresh())
+    lease = first.lane.tenure.lease
+    assert lease is not None
+    assert len(store.outbox.claim(Demand(lease, 10), clock.time)) == 1
+
+    second.take_over()
+
+    assert second.status(message_id) == "unanswered"
+    assert cloud_api.requests == []
+
+
+def test_nothing_is_written_once_the_lease_may_have_run_out(
+    stage: Stage, clock: SteppedClock, cloud_api: CloudApi
+) -> None:
+    (message_id,) = stage.add()
+
+    async def late() -> None:
+        await stage.lane.hold()
+        await stage.lane.round()
+        clock.step(seconds=14)  # frozen between the claim and the write
+        await stage.lane.drain()
+        await stage.dispatcher.flush()
+
+    stage.do(late())
+
+    assert cloud_api.requests == []
+    facts = stage.facts(message_id)
+    assert (facts.message["status"], facts.attempts[0]["outcome"], facts.message["tries"]) == ("queued", "not_sent", 0)
+
+
+def test_a_graceful_stop_finishes_what_is_in_flight_and_gives_back_the_rest(stage: Stage, cloud_api: CloudApi) -> None:
+    messages = stage.add(200)
+
+    async def run() -> None:
+        stop = asyncio.Event()
+
+        async def wakeup(_wake: object) -> None:
+            await asyncio.to_thread(cloud_api.arrived.wait, 10)
+            stop.set()
+            await asyncio.Event().wait()
+
+        await stage.dispatcher.run(stop, wakeup)
+
+    asyncio.run(run())
+
+    states = [stage.status(message_id) for message_id in messages]
+    assert set(states) <= {"accepted", "queued"}
+    assert states.count("accepted") == len(cloud_api.requests)
+    assert stage.store.outbox.acquire_lease(NUMBER, "another") is not None, "the number was given back"
+
+
+class _Unhurried(Outbox):
+    """Its database takes a while to tell who serves what."""
+
+    def report_for_work(self, holder: str) -> Shares:
+        Event().wait(0.2)
+        return super().report_for_work(holder)
+
+
+def test_a_dispatcher_that_has_stopped_is_off_the_roster(stages: Stages, store: Store, cloud_api: CloudApi) -> None:
+    stage = stages(store=replace(store, outbox=_Unhurried(store.engine, max_tries=MAX_TRIES)))
+    stage.add()
+
+    async def run() -> None:
+        stop = asyncio.Event()
+
+        async def wakeup(_wake: object) -> None:
+            await asyncio.to_thread(cloud_api.arrived.wait, 10)
+            stop.set()
+            await asyncio.Event().wait()
+
+        await stage.dispatcher.run(stop, wakeup)
+
+    asyncio.run(run())
+
+    assert store.outbox.report_for_work("another").served_by == {"another": 0}
