@@ -195,7 +195,6 @@ class Fleet:
 
 EVENTS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 15)), max_size=5)
 """Which dispatcher comes, or goes where it is there; and how many seconds pass before the next event."""
-
 played = settings(max_examples=40, deadline=None)
 
 

@@ -222,7 +222,7 @@ def test_the_usage_header_says_when_the_limit_ends(header: str, wait: timedelta)
         pytest.param(131048, "600", 0, 10 * MINUTE, id="shorter than the table's"),
         pytest.param(131048, "", 600, 600 * MINUTE, id="longer than the table's"),
         pytest.param(131048, "0", 0, 60 * MINUTE, id="the table's where there is none"),
-        pytest.param(368, "", 30, 30 * MINUTE, id="usage on a refused account"),
+        pytest.param(368, "", 30, 15 * MINUTE, id="usage that comes along with a refused account"),
         pytest.param(131000, "", 5, 5 * MINUTE, id="usage on an outage"),
         pytest.param(1, "", 5, None, id="no usage on a refusal"),
         pytest.param(132015, "", 5, 180 * MINUTE, id="no usage on a refused template"),
