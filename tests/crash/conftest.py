@@ -18,8 +18,7 @@ from tests.lambda_shim.account import Aws
 
 NOT_QUICK = (
     "test_fleet.py*",
-    "test_freeze.py*[[]sqlite*",
-    "test_freeze.py*between*",
+    "test_freeze.py*",
     "test_token_rotation.py*",
     "test_trouble.py*",
     "test_unnotified.py*",
