@@ -73,6 +73,14 @@ def may_become(status: Status) -> frozenset[Status]:
     return frozenset(origin for origin, targets in MOVES.items() if status in targets)
 
 
+class Category(StrEnum):
+    """What Meta files a template under. Meta may invent others; those are unknown to us."""
+
+    MARKETING = "MARKETING"
+    UTILITY = "UTILITY"
+    AUTHENTICATION = "AUTHENTICATION"
+
+
 class Priority(IntEnum):
     """Lower goes first; stored as the number."""
 
@@ -99,6 +107,7 @@ class Message:
     `to` is E.164 with `+`, or a business-scoped user id (`US.1349…`). `recipient` is the caller's own name for the person.
     `key` is what makes the same message the same (G3). `campaign_id` is the campaign's or the journey's. `due_at` is when
     it may go, `expires_at` when it no longer may. `country` is where `to` is (ISO 3166, `CN`), as far as its number tells.
+    `category` is its template's, where that is known. `path` is where its event names the address; it is not kept.
     """
 
     message_id: str
@@ -113,6 +122,8 @@ class Message:
     campaign_id: str | None = None
     reference: str | None = None
     country: str | None = None
+    category: Category | None = None
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +227,7 @@ class Settlement:
 
     `status` is the message's next one; with `queued`, `due_at` says when it goes again. `counts` is False where waiting
     was nobody's fault (a limit, a token, a hand-over): such an attempt does not bring the message nearer to its end.
+    `opted_out`: Meta says that the person wants no marketing from this business.
     """
 
     message_id: str
@@ -232,6 +244,7 @@ class Settlement:
     wamid: str | None = None
     duration_ms: int | None = None
     door: Door = Door.MESSAGES
+    opted_out: bool = False
 
     @property
     def reached(self) -> bool:
@@ -244,7 +257,7 @@ class StatusUpdate:
     """What Meta tells about one attempt: `sent`, `delivered`, `read` or `failed`, at Meta's own time.
 
     Found by our `callback_data`, or by `wamid` where Meta left that out. `retry_after` is set on a failure that
-     may be tried again: how long at least to wait before that.
+    may be tried again: how long at least to wait before that. `opted_out` as in a Settlement.
     """
 
     status: Status
@@ -255,6 +268,7 @@ class StatusUpdate:
     title: str | None = None
     details: str | None = None
     retry_after: timedelta | None = None
+    opted_out: bool = False
 
 
 class PauseReason(StrEnum):
@@ -282,6 +296,34 @@ class Pause:
     since: datetime
     until: datetime | None = None
     token_fingerprint: str | None = None
+
+
+class Blocked(StrEnum):
+    """What a suppression keeps from a person: marketing templates, or everything but authentication codes."""
+
+    MARKETING = "marketing"
+    ALL = "all"
+
+
+class SuppressionSource(StrEnum):
+    """Who told that a person wants no messages. What the person's own word made, the person's own word lifts."""
+
+    STOP_REPLY = "stop_reply"
+    USER_PREFERENCES = "user_preferences"
+    ERROR_131050 = "error_131050"
+    OPERATOR = "operator"
+    IMPORT = "import"
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """Somebody who must not get messages (G8). `to` is as in a Message; `since` is when the person or the operator said so."""
+
+    to: str
+    blocked: Blocked
+    source: SuppressionSource
+    since: datetime
+    reason: str | None = None
 
 
 def printable(value: object) -> str:

@@ -55,6 +55,7 @@ def parse_event(document: object, event: Event, rules: Rules, new_id: Callable[[
         phone_number_id=rules.phone_number_for(None),
         key_facts=(SOURCE, event.campaign_id or "", run or "", action),
         new_id=new_id,
+        content_path=f"{_CONTEXT}.ActionId",
     )
     return ParsedEvent(event, [_recipient(order, position, profile) for position, profile in enumerate(profiles)])
 
@@ -115,7 +116,8 @@ def _recipient(order: Order, position: int, profile: object) -> Message | Reject
         return Rejection(recipient, "unknown_phone_number", f"{_CONTEXT}.CampaignId", hint)
     token = as_text(profile.get("IdempotencyToken"))
     own_key = ("token", token) if token else ("profile", profile_id)
-    return order.fill(recipient, to, own_key, lambda wanted: _look_up(profile_id, data, wanted), path)
+    locale = look_up(data, "attributes.locale") or look_up(data, "locale")
+    return order.fill(recipient, to, own_key, lambda wanted: _look_up(profile_id, data, wanted), path, locale)
 
 
 def _customer_data(given: object) -> dict[str, object] | None:

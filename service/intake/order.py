@@ -14,7 +14,10 @@ from service.message import Event, Message, Priority, Rejection, Template, print
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One draft for all recipients of an event. `key_facts` is what their keys have in common (G3)."""
+    """One draft for all recipients of an event. `key_facts` is what their keys have in common (G3).
+
+    `content_path` is where the event says what is to be sent.
+    """
 
     event: Event
     rules: Rules
@@ -22,9 +25,21 @@ class Order:
     phone_number_id: str | None
     key_facts: tuple[str, ...]
     new_id: Callable[[], str]
+    content_path: str = ""
 
-    def fill(self, recipient: str, to: str, own_key: tuple[str, ...], lookup: Lookup, path: str) -> Message | Rejection:
-        """The message for one recipient, or why the content cannot be filled with what `lookup` finds under `path`."""
+    def fill(
+        self,
+        recipient: str,
+        to: str,
+        own_key: tuple[str, ...],
+        lookup: Lookup,
+        path: str,
+        locale: str | None = None,
+    ) -> Message | Rejection:
+        """The message for one recipient, or why the content cannot be filled with what `lookup` finds under `path`.
+
+        `locale` is what the event says of the recipient's language, such as `de_DE`.
+        """
         try:
             components = self.draft.content.components_for(lookup)
         except PlaceholderMissing as missing:
@@ -34,24 +49,35 @@ class Order:
         except TooLarge:
             hint = f"filled with this recipient's values the params have over {MAX_LENGTH:,} characters; shorten them"
             return Rejection(recipient, "too_large", path, hint)
-        return self._message(recipient, to, own_key, components)
-
-    def _message(self, recipient: str, to: str, own_key: tuple[str, ...], components: str) -> Message:
-        draft, event, rules = self.draft, self.event, self.rules
         assert self.phone_number_id is not None
+        template = Template(self.draft.template, self._language(locale), components)
+        judgement = self.rules.catalogue.judge(self.phone_number_id, template)
+        if judgement.code:
+            return Rejection(recipient, judgement.code, self.content_path, judgement.detail)
+        draft, event, rules = self.draft, self.event, self.rules
         return Message(
             message_id=self.new_id(),
             recipient=recipient,
             to=to,
             phone_number_id=self.phone_number_id,
-            template=Template(draft.template, _language(draft.language, rules), components),
+            template=template,
             due_at=event.received_at,
             expires_at=event.received_at + (draft.time_to_live or rules.time_to_live),
-            key=_key(*self.key_facts, *own_key),
+            key=key_of(*self.key_facts, *own_key),
             priority=Priority.NORMAL if draft.priority is None else draft.priority,
             campaign_id=event.campaign_id or event.journey_id,
             country=country_of(to),
+            category=judgement.category,
+            path=path,
         )
+
+    def _language(self, locale: str | None) -> str:
+        """`auto` is the recipient's locale where the template is known to have it."""
+        asked, default = self.draft.language, self.rules.default_language
+        if asked != "auto":
+            return asked or default
+        assert self.phone_number_id is not None
+        return self.rules.catalogue.language(self.phone_number_id, self.draft.template, locale, default)
 
 
 def fact(value: object) -> str | None:
@@ -67,10 +93,6 @@ def unknown_message(recipient: str, name: str, path: str) -> Rejection:
     return Rejection(recipient, "unknown_message", path, hint)
 
 
-def _language(asked: str | None, rules: Rules) -> str:
-    """`auto` is the recipient's locale where the template is known to have it; no template's languages are known yet."""
-    return rules.default_language if asked in {None, "auto"} else str(asked)
-
-
-def _key(*facts: str) -> str:
+def key_of(*facts: str) -> str:
+    """The key of a message from what makes it the same (G3)."""
     return hashlib.blake2b(json.dumps(facts).encode(), digest_size=16).hexdigest()

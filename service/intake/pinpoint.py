@@ -78,6 +78,7 @@ def parse_event(document: object, event: Event, rules: Rules, new_id: Callable[[
         phone_number_id=rules.phone_number_for(event.application_id, data.phoneNumberId),
         key_facts=_key_facts(event, fact(document.get("ScheduledTime")), document["Data"]),
         new_id=new_id,
+        content_path="Data",
     )
     return ParsedEvent(event, [_recipient(order, data, name, endpoint) for name, endpoint in endpoints.items()])
 
@@ -200,7 +201,10 @@ def _recipient(order: Order, data: _Data, endpoint_id: str, endpoint: object) ->
         return Rejection(recipient, "invalid_address", f"{path}.Address", f"the address {HOW_TO_MEND}")
     if order.phone_number_id is None:
         return _no_number(data, recipient)
-    return order.fill(recipient, to, (endpoint_id,), lambda wanted: _look_up(endpoint_id, endpoint, wanted), path)
+    locale = look_up(endpoint, "Demographic.Locale")
+    return order.fill(
+        recipient, to, (endpoint_id,), lambda wanted: _look_up(endpoint_id, endpoint, wanted), path, locale
+    )
 
 
 def _unwanted(recipient: str, path: str, endpoint: Mapping[str, object]) -> Rejection | None:

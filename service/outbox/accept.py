@@ -183,6 +183,7 @@ def _message_row(event: Event, message: Message, now: datetime) -> dict[str, Any
         "campaign_id": message.campaign_id,
         "reference": message.reference,
         "country": message.country,
+        "category": message.category,
         "key": message.key,
         "created_at": now,
         "due_at": message.due_at,

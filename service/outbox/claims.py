@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Integer, Row, Select, bindparam, func, insert, or_, select, union_all, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from service.message import REACHED, Attempt, Message, Priority, Scope, Status, Template
+from service.message import REACHED, Attempt, Category, Message, Priority, Scope, Status, Template
 from service.outbox import daily, tables
 from service.outbox.leases import Lease, stands
 from service.outbox.pauses import PauseKey, stopped, waits
@@ -187,6 +187,7 @@ def _attempt(row: Row[Any], now: datetime) -> Attempt:
         campaign_id=row.campaign_id,
         reference=row.reference,
         country=row.country,
+        category=Category(row.category) if row.category else None,
     )
     return Attempt(message, number=row.attempts, started_at=now, tries=row.tries)
 

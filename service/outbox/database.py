@@ -1,10 +1,12 @@
 """An engine for SQLite or PostgreSQL, set up so that a commit means "on disk", and one error for "the store is down"."""
 
 import sqlite3
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url
 from sqlalchemy.dialects import postgresql, sqlite
@@ -82,10 +84,24 @@ def discard_sqlite(url: str) -> None:
         Path(f"{parsed.database}{ending}").unlink(missing_ok=True)
 
 
+_turns: WeakKeyDictionary[Engine, AbstractContextManager[object]] = WeakKeyDictionary()
+
+
+def _turn(engine: Engine) -> AbstractContextManager[object]:
+    """Where writers wait for each other.
+
+    SQLite has one. Threads of one process queue here, in order and at once; its own busy handler only sleeps and retries, and
+    would let some of them starve.
+    """
+    if engine.dialect.name != "sqlite":
+        return nullcontext()
+    return _turns.setdefault(engine, threading.Lock())
+
+
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Connection]:
     """Commit at the end, or nothing at all. Raise StoreUnavailable where the database is the reason."""
-    with _translated(), engine.begin() as connection:
+    with _turn(engine), _translated(), engine.begin() as connection:
         yield connection
 
 

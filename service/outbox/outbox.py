@@ -3,9 +3,7 @@
 Any call may raise StoreUnavailable: nothing was stored then, and the same call may be made again.
 """
 
-import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
@@ -46,18 +44,13 @@ class Outbox:
         self._engine = engine
         self._max_tries = max_tries
         self._announce = announce
-        # SQLite has one writer. Threads of one process queue here, in order and at once; its own busy handler only
-        # sleeps and retries, and would let some of them starve.
-        self._turn: AbstractContextManager[object] = (
-            threading.Lock() if engine.dialect.name == "sqlite" else nullcontext()
-        )
 
     def add(self, parsed: ParsedEvent, now: datetime) -> Receipt:
         """Keep an event with its messages and rejections; when this returns, they are on disk (G1).
 
         Raise ReceiptConflict where the receipt id is known with another body.
         """
-        with self._turn, transaction(self._engine) as connection:
+        with transaction(self._engine) as connection:
             receipt = accept.add(connection, parsed, now)
         if receipt.queued:
             self._announce()
@@ -65,30 +58,30 @@ class Outbox:
 
     def refuse(self, refusal: Refusal, http_status: int, answer: str, body: str, now: datetime) -> Receipt:
         """Keep an event of which nothing can be used, with the answer that says why. Raise ReceiptConflict."""
-        with self._turn, transaction(self._engine) as connection:
+        with transaction(self._engine) as connection:
             return accept.refuse(connection, refusal, http_status, answer, body, now)
 
     def claim(self, demand: Demand, now: datetime) -> list[Attempt]:
         """Take messages that may go now, each as a new attempt."""
-        with self._turn, transaction(self._engine) as connection:
+        with transaction(self._engine) as connection:
             return claims.claim(connection, demand, now)
 
     def settle(self, settlements: Sequence[Settlement], now: datetime) -> None:
         """Record what attempts came to; apply notifications that were waiting for their wamid."""
-        with self._turn, transaction(self._engine) as connection:
+        with transaction(self._engine) as connection:
             queue.settle(connection, settlements, now)
             statuses.adopt(connection, (s.wamid for s in settlements if s.wamid), now, self._max_tries)
 
     def rescue(self, lease: Lease, now: datetime) -> int:
         """Give up for unanswered what an earlier holder of the number was sending. How many."""
-        with self._turn, transaction(self._engine) as connection:
+        with transaction(self._engine) as connection:
             return doubt.rescue(connection, lease, now)
 
     def expire(self, lease: Lease, now: datetime) -> int:
         """End what has waited past its time to live, in several transactions where it is much. How many."""
         expired = 0
         while True:
-            with self._turn, transaction(self._engine) as connection:
+            with transaction(self._engine) as connection:
                 some = queue.expire(connection, lease, now)
             expired += some
             if some < queue.EXPIRED_AT_ONCE:
@@ -103,7 +96,7 @@ class Outbox:
             lost = doubt.never_taken(connection, lease.phone_number_id, now, grace, self._max_tries)
         if not lost:
             return 0
-        with self._turn, transaction(self._engine) as connection:
+        with transaction(self._engine) as connection:
             return doubt.queue_again(connection, lease, lost, now)
 
     def apply_statuses(
@@ -116,7 +109,7 @@ class Outbox:
 
         `pause_for` says what a failure pauses for others: kept with it, or not at all.
         """
-        with self._turn, transaction(self._engine) as connection:
+        with transaction(self._engine) as connection:
             applied = statuses.apply(connection, updates, now, self._max_tries)
             applied.pauses = list({pause for failure in applied.failed if (pause := pause_for(failure, now))})
             for pause in sorted(applied.pauses, key=lambda one: (one.scope, one.key)):
@@ -125,42 +118,42 @@ class Outbox:
 
     def forget_unmatched(self, now: datetime) -> None:
         """Drop statuses that no attempt turned up for; apply those whose attempt did meanwhile."""
-        with self._turn, transaction(self._engine) as connection:
+        with transaction(self._engine) as connection:
             statuses.forget_unmatched(connection, now, self._max_tries)
 
     def acquire_lease(self, phone_number_id: str, holder: str) -> Lease | None:
         """Become the one who serves a number, if nobody does."""
-        with self._turn, transaction(self._engine) as connection:
+        with transaction(self._engine) as connection:
             return leases.acquire(connection, phone_number_id, holder)
 
     def renew_lease(self, lease: Lease, rate: float | None = None) -> bool:
         """Prolong a lease, and keep what the number was found to carry; False: it is lost."""
-        with self._turn, transaction(self._engine) as connection:
+        with transaction(self._engine) as connection:
             return leases.renew(connection, lease, rate)
 
     def release_lease(self, lease: Lease) -> None:
         """Give a number back."""
-        with self._turn, transaction(self._engine) as connection:
+        with transaction(self._engine) as connection:
             leases.release(connection, lease)
 
     def report_for_work(self, holder: str) -> Shares:
         """Tell that a dispatcher lives; how the numbers are shared out."""
-        with self._turn, transaction(self._engine) as connection:
+        with transaction(self._engine) as connection:
             return leases.report(connection, holder)
 
     def leave_work(self, holder: str) -> None:
         """Tell that a dispatcher ends."""
-        with self._turn, transaction(self._engine) as connection:
+        with transaction(self._engine) as connection:
             leases.leave(connection, holder)
 
     def pause(self, pause: Pause) -> None:
         """Make what the pause names wait; only an operator's pause replaces an operator's."""
-        with self._turn, transaction(self._engine) as connection:
+        with transaction(self._engine) as connection:
             pauses.pause(connection, pause)
 
     def resume(self, keys: Sequence[PauseKey], *, even_an_operators: bool = False) -> int:
         """Lift the pauses of these keys; without `even_an_operators` only those that no person made. How many."""
-        with self._turn, transaction(self._engine) as connection:
+        with transaction(self._engine) as connection:
             resumed = pauses.resume(connection, keys, even_an_operators=even_an_operators)
         if resumed:
             self._announce()
@@ -189,7 +182,7 @@ class Outbox:
         terms, total = Terms(now, not_before, never), Replayed()
         after: str | None = ""
         while after is not None:
-            with self._turn, transaction(self._engine) as connection:
+            with transaction(self._engine) as connection:
                 some, after = decisions.replay(connection, selection, terms, after)
             if some.queued:
                 self._announce()
@@ -198,7 +191,7 @@ class Outbox:
 
     def decide(self, message_id: str, decision: Decision, now: datetime) -> Status:
         """Settle a message that is unanswered or held as an operator says; its new status. Raise Undecidable."""
-        with self._turn, transaction(self._engine) as connection:
+        with transaction(self._engine) as connection:
             status = decisions.decide(connection, message_id, decision, now)
         if status is Status.QUEUED:
             self._announce()
@@ -208,7 +201,7 @@ class Outbox:
         """Put back what no longer waits for a pause, and what does out of the way of the claims. How many moved."""
         moved = 0
         while True:
-            with self._turn, transaction(self._engine) as connection:
+            with transaction(self._engine) as connection:
                 some = pauses.shelve(connection, lease, waba_id, now, put_aside=put_aside)
             moved += some
             if some < pauses.SHELVED_AT_ONCE:
@@ -216,12 +209,12 @@ class Outbox:
 
     def set_daily_limit(self, portfolio: Portfolio, limit: int | None, now: datetime) -> None:
         """Keep how many different people the portfolio may write to within 24 hours; None for any number."""
-        with self._turn, transaction(self._engine) as connection:
+        with transaction(self._engine) as connection:
             daily.set_limit(connection, portfolio, limit, now)
 
     def learn_door(self, phone_number_id: str, template: Template, door: Door, now: datetime) -> None:
         """Keep which of a number's calls Meta wants for a template."""
-        with self._turn, transaction(self._engine) as connection:
+        with transaction(self._engine) as connection:
             doors.learn(connection, phone_number_id, template, door, now)
 
     def learned_doors(self, phone_number_id: str, now: datetime) -> dict[tuple[str, str], tuple[Door, datetime]]:
@@ -238,7 +231,7 @@ class Outbox:
 
     def prove_writable(self, now: datetime) -> None:
         """Write one row; raise StoreUnavailable where that fails."""
-        with self._turn, transaction(self._engine) as connection:
+        with transaction(self._engine) as connection:
             statement = upsert(connection, tables.readiness).values(id=1, at=now)
             connection.execute(
                 statement.on_conflict_do_update(index_elements=[tables.readiness.c.id], set_={"at": now})

@@ -48,7 +48,9 @@ WAITS = text("status = 'queued'")
 READY = text("status = 'queued' AND shelf IS NULL")
 SHELVED = text("status = 'queued' AND shelf IS NOT NULL")
 IN_DOUBT = text("status IN ('sending', 'unanswered')")
-"""What the partial indexes of `messages` hold. SQLite uses such an index only for a query that says the very same."""
+REFERRED = text("reference IS NOT NULL")
+CODED = text("code IS NOT NULL")
+"""What the partial indexes hold. SQLite uses such an index only for a query that says the very same."""
 
 metadata = MetaData(
     naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s"}
@@ -112,7 +114,7 @@ messages = Table(
     _id("language", nullable=False),
     Column("components", Text, nullable=False),
     Column("priority", SmallInteger, nullable=False),
-    _name("campaign_id", index=True),
+    _name("campaign_id"),
     _name("reference"),
     _id("key", nullable=False),
     Column("created_at", UtcMoment, nullable=False),
@@ -125,6 +127,10 @@ messages = Table(
     Column("lease_epoch", BigInteger),
     Column("country", String(2)),
     _pause_key("shelf"),
+    Column("category", String(32)),
+    Index("ix_messages_campaign", "campaign_id", "message_id"),
+    Index("ix_messages_to", "to", "message_id"),
+    Index("ix_messages_reference", "reference", sqlite_where=REFERRED, postgresql_where=REFERRED),
     Index(
         "ix_messages_ready",
         "phone_number_id",
@@ -171,6 +177,7 @@ attempts = Table(
     Column("failed_at", UtcMoment),
     _id("door"),
     Index("ix_attempts_number", "phone_number_id", "started_at"),
+    Index("ix_attempts_code", "code", "message_id", sqlite_where=CODED, postgresql_where=CODED),
 )
 """One row per HTTP call, written when the message is claimed, so that every answer and notification finds its attempt.
 `door` is the call it went through (`message.Door`), empty until the answer is in."""
@@ -199,6 +206,7 @@ unmatched_statuses = Table(
     Column("details", Text),
     Column("retry", SmallInteger, nullable=False),
     Column("retry_seconds", Integer),
+    Column("opted_out", SmallInteger, nullable=False, server_default=text("0")),
     Column("expires_at", UtcMoment, nullable=False),
     UniqueConstraint("wamid", "status"),
 )
@@ -265,6 +273,70 @@ doors = Table(
     Column("learned_at", UtcMoment, nullable=False),
 )
 """Which call of a number Meta wants for a template, where it has told us that the other one was wrong."""
+
+templates = Table(
+    "templates",
+    metadata,
+    _id("waba_id", primary_key=True),
+    _name("name", primary_key=True),
+    _id("language", primary_key=True),
+    Column("listing", Text, nullable=False),
+)
+"""The templates of an account as Meta lists them: `listing` is Meta's JSON of one."""
+
+catalogues = Table(
+    "catalogues",
+    metadata,
+    _id("waba_id", primary_key=True),
+    Column("read_at", UtcMoment),
+    Column("wanted_at", UtcMoment),
+    Column("problem", Text),
+)
+"""When an account's templates were read last, since when they are to be read anew (a notification said so), and why the last
+try failed."""
+
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("to", String(160), primary_key=True),
+    Column("blocked", String(16), primary_key=True),
+    Column("source", String(32), primary_key=True),
+    Column("since", UtcMoment, nullable=False),
+    Column("added_at", UtcMoment, nullable=False),
+    Column("reason", Text),
+    Index("ix_suppressions_added", "added_at"),
+)
+"""Who must not get messages, what is kept from them, and who said so: a row for each who said it."""
+
+inbound_messages = Table(
+    "inbound_messages",
+    metadata,
+    Column("wamid", String(256), primary_key=True),
+    _id("phone_number_id", nullable=False),
+    Column("sender", String(160), nullable=False),
+    Column("user_id", String(160)),
+    _id("kind", nullable=False),
+    Column("text", Text),
+    Column("payload", Text),
+    Column("at", UtcMoment, nullable=False),
+    Column("received_at", UtcMoment, nullable=False),
+    _id("message_id", index=True),
+    Index("ix_inbound_messages_sender", "sender", "at"),
+)
+"""What people wrote to our numbers, and which message of ours they answered, where Meta says so."""
+
+outcomes = Table(
+    "outcomes",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    _id("kind", nullable=False),
+    Column("subject", String(256), nullable=False),
+    Column("status", String(16)),
+    Column("at", UtcMoment, nullable=False),
+    Column("claimed_until", UtcMoment),
+)
+"""What is still to be published, in the order in which it happened: `subject` is a message's id, or the wamid of a reply. A row
+goes once it was published; `claimed_until` keeps two dispatchers from publishing the same."""
 
 readiness = Table(
     "readiness", metadata, Column("id", Integer, primary_key=True), Column("at", UtcMoment, nullable=False)
