@@ -1,5 +1,6 @@
 # The front doors of the project. `make` alone lists them. Each sets up what it needs: Python 3.11+ and make are enough.
 PYTHON ?= python3
+JOBS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -29,8 +30,8 @@ demo: $(INSTALLED)  ## the same without a person: exit 0 when every outcome is t
 
 setup: $(READY)  ## virtual environment in .venv with everything but a browser
 
-test: $(READY)  ## the tests, on SQLite and PostgreSQL
-	$(BIN)/pytest
+test: $(READY)  ## the tests, on SQLite and PostgreSQL, JOBS files at once (most of them wait for processes)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile
 
 lint: $(READY)  ## style and types
 	$(BIN)/ruff format --check .

@@ -1,12 +1,11 @@
-"""What the crash suite shares: the article's campaign, an AWS account on this machine (moto), and which of it runs always.
+"""What the crash suite shares: the article's campaign, and an AWS account on this machine (moto).
 
-The quick set runs with all other tests; the rest, minutes long, with `make proof`.
+The quick set runs with all other tests; what is marked `proof`, minutes long, with `make proof`.
 """
 
 import json
 from collections.abc import Iterator
 from contextlib import closing
-from fnmatch import fnmatch
 from typing import Any
 
 import pytest
@@ -15,24 +14,6 @@ from moto.server import ThreadedMotoServer
 
 from tests.conftest import SAMPLES
 from tests.lambda_shim.account import Aws
-
-NOT_QUICK = (
-    "test_fleet.py*",
-    "test_freeze.py*",
-    "test_token_rotation.py*",
-    "test_trouble.py*",
-    "test_unnotified.py*",
-    "test_urgent.py*[[]sqlite*",
-)
-"""What takes long and has a cousin in the quick set, or judges rates, which need a machine with nothing else to do."""
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark it before pytest chooses by marks."""
-    for item in items:
-        if any(fnmatch(item.nodeid, f"tests/crash/{pattern}") for pattern in NOT_QUICK):
-            item.add_marker("proof")
 
 
 @pytest.fixture(scope="session")

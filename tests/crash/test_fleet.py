@@ -181,7 +181,7 @@ def _longest_after(made: Run, leaving: Leaving) -> float:
     return max((judging.longest(gaps) for gaps in found), default=0.0)
 
 
-pytestmark = pytest.mark.timeout(300 + 8 * SECONDS)
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(300 + 8 * SECONDS)]
 
 
 def test_every_message_is_sent_once(run: Run) -> None:

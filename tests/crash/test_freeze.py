@@ -23,6 +23,8 @@ EVENTS, SIZE = 20, 50
 TOTAL = EVENTS * SIZE
 SETTINGS = {"MESSAGES_PER_SECOND": "150", "UNANSWERED_GRACE_SECONDS": "4", "LOG_LEVEL": "INFO"}
 
+pytestmark = pytest.mark.proof
+
 
 @pytest.mark.timeout(240 + 2 * FREEZE_SECONDS)
 @pytest.mark.parametrize("writing", [False, True], ids=["between writes", "in mid-write"])

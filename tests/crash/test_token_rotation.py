@@ -19,6 +19,8 @@ BETWEEN_SECONDS = 3
 RECHECK_SECONDS = 60.0
 """How often a dispatcher looks at the secret whose token was refused."""
 
+pytestmark = pytest.mark.proof
+
 
 def secret(token: str) -> str:
     document = {"FB_APP_TOKEN": token, "FB_APP_SECRET": "sandbox-app-secret", "WEBHOOK_VERIFY_TOKEN": "a-word"}

@@ -23,6 +23,8 @@ SIZE = 50
 EVENTS = math.ceil(SECONDS * LIMIT * SHARE / SIZE)
 TOTAL = EVENTS * SIZE
 
+pytestmark = pytest.mark.proof
+
 
 @pytest.mark.timeout(180 + 3 * SECONDS)
 def test_one_numbers_trouble_slows_no_other(

@@ -17,6 +17,8 @@ GRACE_SECONDS = 2
 GRACES = 5
 """So many are waited for, after nothing is left to send."""
 
+pytestmark = pytest.mark.proof
+
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize(
