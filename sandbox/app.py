@@ -12,7 +12,7 @@ from typing import BinaryIO
 import aiohttp
 from aiohttp import web
 
-from sandbox import control_routes, graph_routes
+from sandbox import account_routes, control_routes, graph_routes
 from sandbox.catalogue import Catalogue, default_templates
 from sandbox.graph_routes import SANDBOX
 from sandbox.journal import Journal
@@ -27,8 +27,10 @@ SHUTDOWN = 1.0  # seconds that requests in flight get when the server stops
 ROUTES = [
     web.get("/", phone_routes.to_chats),
     web.post(VERSION + "/{phone_number_id}/{door:messages|marketing_messages}", graph_routes.post_message),
+    web.get(VERSION + "/debug_token", account_routes.debug_token),
     web.get(VERSION + "/{phone_number_id}", graph_routes.number),
     web.get(VERSION + "/{waba_id}/message_templates", graph_routes.list_templates),
+    web.get(VERSION + "/{waba_id}/subscribed_apps", account_routes.subscribed_apps),
 ]
 CONTROL_ROUTES = [
     web.get("/healthz", control_routes.healthz),
@@ -45,6 +47,9 @@ CONTROL_ROUTES = [
     web.post("/templates", control_routes.add_templates),
     web.get("/templates", control_routes.templates),
     web.post("/token", control_routes.replace_token),
+    web.post("/account", account_routes.set_account),
+    web.get("/account", account_routes.account),
+    web.delete("/account", account_routes.forget_account),
     web.post("/webhook", control_routes.replace_webhook),
 ]
 

@@ -23,7 +23,7 @@ async def healthz(request: web.Request) -> web.Response:
     sandbox = request.app[SANDBOX]
     webhook = sandbox.webhook
     updates = {"waiting": webhook.waiting, "delivered": webhook.delivered, "refused_posts": webhook.refused}
-    return _answer({"status": "ok", "accepted": len(sandbox.journal), "updates": updates})
+    return as_answer({"status": "ok", "accepted": len(sandbox.journal), "updates": updates})
 
 
 async def accepted(request: web.Request) -> web.Response:
@@ -50,13 +50,13 @@ async def messages(request: web.Request) -> web.Response:
 
 async def add_fault(request: web.Request) -> web.Response:
     """201 with the fault and its id."""
-    effect, selection = parse_fault(await _body(request))
-    return _answer(fault_as_json(request.app[SANDBOX].switchboard.add(effect, selection)), status=201)
+    effect, selection = parse_fault(await body_of(request))
+    return as_answer(fault_as_json(request.app[SANDBOX].switchboard.add(effect, selection)), status=201)
 
 
 async def faults(request: web.Request) -> web.Response:
     """Every fault with how many requests it has seen and met."""
-    return _answer([fault_as_json(fault) for fault in request.app[SANDBOX].switchboard.all()])
+    return as_answer([fault_as_json(fault) for fault in request.app[SANDBOX].switchboard.all()])
 
 
 async def clear_faults(request: web.Request) -> web.Response:
@@ -70,18 +70,18 @@ async def remove_fault(request: web.Request) -> web.Response:
     fault_id = request.match_info["fault_id"]
     if request.app[SANDBOX].switchboard.remove(fault_id):
         return web.Response(status=204)
-    return _answer({"error": f"There is no fault {fault_id}; GET /sandbox/faults lists them."}, status=404)
+    return as_answer({"error": f"There is no fault {fault_id}; GET /sandbox/faults lists them."}, status=404)
 
 
 async def set_number(request: web.Request) -> web.Response:
     """201 with the number as it is from now on; what was not given is as if nobody had set it."""
-    settings = parse_number(await _body(request))
-    return _answer(number_as_json(request.app[SANDBOX].numbers.set(settings)), status=201)
+    settings = parse_number(await body_of(request))
+    return as_answer(number_as_json(request.app[SANDBOX].numbers.set(settings)), status=201)
 
 
 async def numbers(request: web.Request) -> web.Response:
     """Every number that is set, with how often it was refused something, by code."""
-    return _answer([number_as_json(number) for number in request.app[SANDBOX].numbers.all()])
+    return as_answer([number_as_json(number) for number in request.app[SANDBOX].numbers.all()])
 
 
 async def forget_numbers(request: web.Request) -> web.Response:
@@ -96,19 +96,19 @@ async def add_templates(request: web.Request) -> web.Response:
     One that is known need not repeat its components; when its status is another than before, the webhook is told.
     """
     sandbox = request.app[SANDBOX]
-    templates = parse_templates(await _body(request), sandbox.catalogue)
+    templates = parse_templates(await body_of(request), sandbox.catalogue)
     sandbox.add_templates(templates)
-    return _answer({"data": [template.listing for template in templates]}, status=201)
+    return as_answer({"data": [template.listing for template in templates]}, status=201)
 
 
 async def templates(request: web.Request) -> web.Response:
     """Every template."""
-    return _answer({"data": request.app[SANDBOX].catalogue.listing()})
+    return as_answer({"data": request.app[SANDBOX].catalogue.listing()})
 
 
 async def replace_token(request: web.Request) -> web.Response:
     """From now on only this bearer token is accepted."""
-    request.app[SANDBOX].token = _text(await _body(request), "token")
+    request.app[SANDBOX].token = _text(await body_of(request), "token")
     return web.Response(status=204)
 
 
@@ -118,7 +118,7 @@ async def replace_webhook(request: web.Request) -> web.Response:
     With `"verify": true` the URL is asked first as Meta asks it; 400 when it does not echo the challenge.
     """
     sandbox = request.app[SANDBOX]
-    body = await _body(request)
+    body = await body_of(request)
     url = _text(body, "url")
     if not url.startswith(("http://", "https://")):
         raise InputError("url must start with http:// or https://.")
@@ -134,7 +134,7 @@ async def explain(request: web.Request, handler: Any) -> web.StreamResponse:
     try:
         answer: web.StreamResponse = await handler(request)
     except InputError as fault:
-        return _answer({"error": str(fault)}, status=400)
+        return as_answer({"error": str(fault)}, status=400)
     return answer
 
 
@@ -149,7 +149,8 @@ async def _echoes(url: str, verify_token: str) -> bool:
         return False
 
 
-async def _body(request: web.Request) -> Any:
+async def body_of(request: web.Request) -> Any:
+    """The request's JSON; raise InputError."""
     try:
         return json.loads(await request.read())
     except (ValueError, RecursionError) as fault:
@@ -163,6 +164,6 @@ def _text(body: object, key: str) -> str:
     return value
 
 
-def _answer(body: object, status: int = 200) -> web.Response:
-    """With an end of line, for those who look at it in a terminal."""
+def as_answer(body: object, status: int = 200) -> web.Response:
+    """JSON with an end of line, for those who look at it in a terminal."""
     return web.json_response(text=json.dumps(body) + "\n", status=status)

@@ -43,33 +43,33 @@ async def post_message(request: web.Request) -> web.Response:
             return web.Response(status=fault.http_status, body=fault.body.encode(), headers=headers)
         case Error() as fault:
             error = GraphError(fault.code, fault.details, http_status=fault.http_status)
-            return _as_json(sandbox.refusal(error), **fault.headers)
+            return as_json(sandbox.refusal(error), **fault.headers)
     assert reply is not None, "only a fault's own answer leaves a request unlooked at"
-    return _as_json(reply)
+    return as_json(reply)
 
 
 async def number(request: web.Request) -> web.Response:
     """Meta's node of a phone number: of its fields those that `fields` names, and its id."""
     sandbox = request.app[SANDBOX]
     if not sandbox.is_authorised(request.headers.get("Authorization", "")):
-        return _as_json(sandbox.refusal(REFUSED_TOKEN))
+        return as_json(sandbox.refusal(REFUSED_TOKEN))
     settings = sandbox.numbers.settings_of(request.match_info["phone_number_id"])
     told = node(settings, request.query.get("fields", ""))
-    return _as_json(sandbox.refusal(told) if isinstance(told, GraphError) else Reply(200, told))
+    return as_json(sandbox.refusal(told) if isinstance(told, GraphError) else Reply(200, told))
 
 
 async def list_templates(request: web.Request) -> web.Response:
     """Meta's list of templates, page by page: `limit`, `after`."""
     sandbox = request.app[SANDBOX]
     if not sandbox.is_authorised(request.headers.get("Authorization", "")):
-        return _as_json(sandbox.refusal(REFUSED_TOKEN))
+        return as_json(sandbox.refusal(REFUSED_TOKEN))
     page = sandbox.catalogue.page(request.query.get("limit", ""), request.query.get("after", ""))
     if isinstance(page, GraphError):
-        return _as_json(sandbox.refusal(page))
+        return as_json(sandbox.refusal(page))
     paging: dict[str, Any] = {"cursors": {"before": page.before, "after": page.after}}
     if page.has_next:
         paging["next"] = str(request.url.update_query(after=page.after))
-    return _as_json(Reply(200, {"data": page.data, "paging": paging}))
+    return as_json(Reply(200, {"data": page.data, "paging": paging}))
 
 
 async def _read(request: web.Request) -> Call:
@@ -89,5 +89,6 @@ def _closed(request: web.Request) -> web.Response:
     return web.Response()
 
 
-def _as_json(reply: Reply, **headers: str) -> web.Response:
+def as_json(reply: Reply, **headers: str) -> web.Response:
+    """The reply in the form of Meta's answers."""
     return web.Response(status=reply.status, body=compact(reply.body), headers={"Content-Type": JSON, **headers})

@@ -15,6 +15,9 @@ from sandbox.numbers import Number, NumberSettings
 THROUGHPUTS = ("STANDARD", "HIGH", "NOT_APPLICABLE")
 MESSAGING_LIMITS = ("TIER_250", "TIER_2K", "TIER_10K", "TIER_100K", "TIER_UNLIMITED")
 MARKETING_DOORS = ("either", "only", "never")
+QUALITY_RATINGS = ("GREEN", "YELLOW", "RED", "UNKNOWN")
+STATUSES = ("CONNECTED", "PENDING", "DISCONNECTED", "FLAGGED", "RESTRICTED", "BANNED")
+HEALTH = ("AVAILABLE", "LIMITED", "BLOCKED")
 MOST_PER_SECOND = 10_000
 UNASKED = "verified_name,display_phone_number,quality_rating"  # what Meta tells when no fields are named
 
@@ -39,13 +42,36 @@ RULES: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "pair_limit": (lambda value: isinstance(value, bool), "true or false"),
     "marketing_door": _one_of(MARKETING_DOORS),
     "waba_id": (_is_text, "a string that is not empty"),
+    "quality_rating": _one_of(QUALITY_RATINGS),
+    "status": _one_of(STATUSES),
+    "can_send_message": _one_of(HEALTH),
 }
+
+
+def _health(settings: NumberSettings) -> dict[str, Any]:
+    """Of the nodes that a message passes Meta names each; here only the number can be unwell."""
+    number: dict[str, Any] = {"entity_type": "PHONE_NUMBER", "id": settings.phone_number_id}
+    number["can_send_message"] = settings.can_send_message
+    if settings.can_send_message == "BLOCKED":
+        error = {
+            "error_code": 141000,
+            "error_description": "The number cannot send.",
+            "possible_solution": "Register it.",
+        }
+        number["errors"] = [error]
+    if settings.can_send_message == "LIMITED":
+        number["additional_info"] = ["The display name was not approved yet."]
+    account = {"entity_type": "WABA", "id": settings.waba_id, "can_send_message": "AVAILABLE"}
+    return {"can_send_message": settings.can_send_message, "entities": [number, account]}
+
 
 # field of the node: its value
 NODE: Mapping[str, Callable[[NumberSettings], object]] = {
     "verified_name": lambda _: "Sandbox",
     "display_phone_number": lambda _: "+1 555-078-3881",
-    "quality_rating": lambda _: "GREEN",
+    "quality_rating": lambda settings: settings.quality_rating,
+    "status": lambda settings: settings.status,
+    "health_status": _health,
     "throughput": lambda settings: {"level": settings.throughput},
     "whatsapp_business_manager_messaging_limit": lambda settings: settings.messaging_limit,
     "id": lambda settings: settings.phone_number_id,

@@ -39,7 +39,10 @@ CLOSED_DOORS = {("only", "messages"): NOT_AT_MESSAGES, ("never", MARKETING_DOOR)
 
 @dataclass(frozen=True, slots=True)
 class NumberSettings:
-    """What can be set of a number. `throughput` and `messaging_limit` are only told; None and False enforce nothing."""
+    """What can be set of a number.
+
+    `throughput`, `messaging_limit` and what follows `waba_id` are only told; None and False enforce nothing.
+    """
 
     phone_number_id: str
     throughput: str = "STANDARD"
@@ -48,6 +51,9 @@ class NumberSettings:
     pair_limit: bool = False
     marketing_door: str = "either"
     waba_id: str = WABA_ID
+    quality_rating: str = "GREEN"
+    status: str = "CONNECTED"
+    can_send_message: str = "AVAILABLE"
 
 
 class Number:

@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from sandbox.account import Account
 from sandbox.catalogue import Catalogue
 from sandbox.cloud_api import WABA_ID, Door, Message, acceptance, judge, who_gets
 from sandbox.errors import REFUSED_TOKEN, GraphError
@@ -71,7 +72,7 @@ class Reply:
 class Sandbox:
     """A running sandbox. `now` gives aware UTC, `rng` the ids.
 
-    `token` may be replaced while it runs. `stopping` is set when the server goes down, and ends what hangs.
+    `token` and `account` may be replaced while it runs. `stopping` is set when the server goes down, and ends what hangs.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Sandbox:
         self.switchboard = switchboard
         self.webhook = webhook
         self.numbers = Numbers()
+        self.account = Account()
         self.now = now
         self.stopping = asyncio.Event()
         self._rng = rng

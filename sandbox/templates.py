@@ -7,7 +7,7 @@ parameters of a message against it. Source: Meta's template reference, read in N
 import re
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sandbox.errors import InputError
@@ -16,26 +16,35 @@ PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 TEMPLATE_ID = re.compile(r"[0-9]{1,20}")
 STATUSES = ("APPROVED", "PENDING", "REJECTED", "PAUSED", "DISABLED", "ARCHIVED")
 CATEGORIES = ("MARKETING", "UTILITY", "AUTHENTICATION")
+MAY_TAKE = {"QUICK_REPLY": "payload", "FLOW": "action", "CATALOG": "action", "MPM": "action"}
+
+BODY_LIMIT = 1024
+BODY_LIMIT_WITH_OFFER = 600
+BODY_LIMIT_OF_CARD = 160
 
 
 @dataclass(frozen=True, slots=True)
 class Button:
     """One button of a template.
 
-    `needs` is the type of the parameter a message must give for it, None when it may go unmentioned;
-    `fixed` says that it takes no parameter at all.
+    `needs` is the type of the parameter a message must give for it, `takes` that of one it may give; `fixed` says that it
+    takes no parameter at all. `url` is its address with the placeholder, as far as the template lists it.
     """
 
     kind: str
     needs: str | None = None
+    takes: str | None = None
     fixed: bool = False
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
     """What a template asks of a message; `listing` is the object as Meta lists it, with an id in any case.
 
-    `header` and `body` are the names of their placeholders in order of appearance; `header_format` is "" without one.
+    `header` and `body` are the names of their placeholders in order of appearance, `header_text` and `body_text` what they
+    stand in; `header_format` is "" without one. `parts` are the types of the components it has, in upper case. A card of a
+    carousel is a template of its own. `offer_ends` says that a message must give the end of the limited-time offer.
     """
 
     name: str
@@ -45,8 +54,14 @@ class Template:
     named: bool
     header_format: str
     header: tuple[str, ...]
+    header_text: str
     body: tuple[str, ...]
+    body_text: str
+    body_limit: int
     buttons: tuple[Button, ...]
+    cards: tuple["Template", ...]
+    offer_ends: bool
+    parts: frozenset[str]
     listing: Mapping[str, Any] = field(repr=False)
 
 
@@ -69,8 +84,14 @@ def parse_template(given: object) -> Template:
         named=_one_of(given, "parameter_format", ("POSITIONAL", "NAMED"), default="POSITIONAL") == "NAMED",
         header_format=_text(header, "format").upper() if header else "",
         header=_placeholders(header),
+        header_text=str(header.get("text", "")),
         body=("1",) if category == "AUTHENTICATION" and "text" not in body else _placeholders(body),
+        body_text=str(body.get("text", "")),
+        body_limit=BODY_LIMIT_WITH_OFFER if "LIMITED_TIME_OFFER" in components else BODY_LIMIT,
         buttons=_buttons(components.get("BUTTONS", {}).get("buttons", [])),
+        cards=_cards(given, components.get("CAROUSEL", {}).get("cards", [])),
+        offer_ends=_offer_ends(components),
+        parts=frozenset(components),
         listing={"id": _id(given), **given},
     )
 
@@ -90,6 +111,22 @@ def _components(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {_text(one, "type").upper(): one for one in components}
 
 
+def _cards(template: dict[str, Any], cards: object) -> tuple[Template, ...]:
+    if not isinstance(cards, list) or not all(isinstance(card, dict) for card in cards):
+        raise InputError("the cards of a carousel must be a list of objects, each with its components")
+    if any(_components(card).keys() & {"CAROUSEL", "LIMITED_TIME_OFFER"} for card in cards):
+        raise InputError("a card of a carousel can have neither a carousel nor an offer of its own")
+    parsed = (parse_template({**template, "components": card["components"]}) for card in cards)
+    return tuple(replace(card, body_limit=BODY_LIMIT_OF_CARD) for card in parsed)
+
+
+def _offer_ends(components: Mapping[str, dict[str, Any]]) -> bool:
+    """Only an offer that is listed without expiration has no end."""
+    offer = components.get("LIMITED_TIME_OFFER")
+    terms = offer.get("limited_time_offer") if offer else None
+    return offer is not None and not (isinstance(terms, dict) and terms.get("has_expiration") is False)
+
+
 def _buttons(buttons: object) -> tuple[Button, ...]:
     if not isinstance(buttons, list) or not all(isinstance(button, dict) for button in buttons):
         raise InputError('buttons must be a list of objects, such as {"type": "QUICK_REPLY", "text": "Yes"}')
@@ -97,17 +134,14 @@ def _buttons(buttons: object) -> tuple[Button, ...]:
 
 
 def _button(button: Mapping[str, Any]) -> Button:
-    match _text(button, "type").upper():
-        case "OTP":
-            return Button("URL", needs="text")
-        case "URL" if PLACEHOLDER.search(str(button.get("url"))):
-            return Button("URL", needs="text")
-        case "COPY_CODE":
-            return Button("COPY_CODE", needs="coupon_code")
-        case "URL" | "PHONE_NUMBER" as kind:
-            return Button(kind, fixed=True)
-        case kind:
-            return Button(kind)
+    url = str(button.get("url", ""))
+    kind = _text(button, "type").upper()
+    if kind == "OTP":
+        return Button("URL", needs="text")
+    if kind == "URL" and PLACEHOLDER.search(url):
+        return Button(kind, needs="text", url=url)
+    needs = "coupon_code" if kind == "COPY_CODE" else None
+    return Button(kind, needs, takes=MAY_TAKE.get(kind), fixed=kind in {"URL", "PHONE_NUMBER"})
 
 
 def _placeholders(component: Mapping[str, Any]) -> tuple[str, ...]:

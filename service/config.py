@@ -23,7 +23,15 @@ from pydantic import (
 )
 
 from service.intake.draft import MessageName
-from service.settings_file import TABLES, ConnectSettings, MessageSettings, NumberSettings, PhoneNumberId, in_its_table
+from service.settings_file import (
+    TABLES,
+    ConnectSettings,
+    ConsentSettings,
+    MessageSettings,
+    NumberSettings,
+    PhoneNumberId,
+    in_its_table,
+)
 
 
 def environment() -> Mapping[str, str]:
@@ -149,6 +157,17 @@ class Settings(BaseModel):
         SecretStr | None,
         Field(alias="API_KEYS", description="entries name:scope+scope:sha256, comma-separated, or a secret's ARN"),
     ] = None
+    event_bus: Annotated[
+        str | None,
+        Field(
+            alias="EVENT_BUS",
+            description="EventBridge bus (name or ARN) that is told what became of each message and who replied; none: nobody",
+        ),
+    ] = None
+    event_bus_pii: Annotated[
+        bool,
+        Field(alias="EVENT_BUS_PII", description="whether phone numbers whole and texts of replies go to that bus"),
+    ] = False
     port: Annotated[int, Field(alias="PORT", description="where the web service listens", ge=0, le=65535)] = 8080
     web_workers: Annotated[int, Field(alias="WEB_WORKERS", description="gunicorn worker processes", gt=0)] = 2
     dispatcher_port: Annotated[
@@ -168,6 +187,7 @@ class Settings(BaseModel):
     numbers: Mapping[PhoneNumberId, NumberSettings] = Field(default_factory=dict, exclude=True)
     messages: Mapping[MessageName, MessageSettings] = Field(default_factory=dict, exclude=True)
     connect: ConnectSettings = Field(default_factory=ConnectSettings, exclude=True)
+    consent: ConsentSettings = Field(default_factory=ConsentSettings, exclude=True)
 
     @field_validator("api_url")
     @classmethod

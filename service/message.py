@@ -326,6 +326,25 @@ class Suppression:
     reason: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """What a person wrote to a number of ours, or which button they tapped, at Meta's time.
+
+    `sender` is E.164, or the user id of somebody whose number Meta does not tell. `kind` is Meta's (`text`, `button`, `image`
+    …), `payload` what our template gave to the button. `answers` is the wamid of the message of ours that it answers.
+    """
+
+    wamid: str
+    phone_number_id: str
+    sender: str
+    kind: str
+    at: datetime
+    user_id: str | None = None
+    text: str | None = None
+    payload: str | None = None
+    answers: str | None = None
+
+
 def printable(value: object) -> str:
     """Somebody else's words, in characters that every store can keep: no NUL, no lone surrogates."""
     return str(value).encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from logging import Logger
 
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from service.message import Pause
 from service.outbox.report import Report
 
 EVENTS = Counter("channel_events_total", "Events received, by source and HTTP status.", ["source", "http_status"])
@@ -16,7 +18,12 @@ UNVERIFIED = Counter(
     "channel_unverified_calls_total", "Calls with a missing, wrong or stale signature or key.", ["call"]
 )
 STATUSES = Counter(
-    "channel_statuses_total", "Status updates from Meta: new, known, unmatched, ignored, unreadable.", ["kind"]
+    "channel_statuses_total",
+    "News from Meta: status updates that are new, known or unmatched, inbound and preference from people, ignored, unreadable.",
+    ["kind"],
+)
+WISHES = Counter(
+    "channel_wishes_total", "What people asked for: stop or start messages, by where they said it.", ["source", "wish"]
 )
 LATE_FAILURES = Counter(
     "channel_late_failures_total", "Messages that failed after they were accepted, by code.", ["code"]
@@ -33,12 +40,27 @@ RESCUED = Counter("channel_rescued_total", "Messages in doubt after a dispatcher
 RESENT = Counter("channel_resent_on_evidence_total", "Unanswered messages queued again because Meta never took them.")
 EXPIRED = Counter("channel_expired_total", "Messages that waited past their time to live.")
 PAUSED = Counter("channel_pauses_total", "Pauses that were made, by scope and reason.", ["scope", "reason"])
+CATALOGUE_READS = Counter(
+    "channel_catalogue_reads_total", "Times that an account's templates were read from Meta: read, failed.", ["result"]
+)
+OUTCOMES_PUBLISHED = Counter("channel_outcomes_published_total", "Outcomes that the event bus has taken.")
+OUTCOMES_FAILED = Counter(
+    "channel_outcomes_failed_total", "Outcomes that the event bus did not take and that wait, by AWS's code.", ["code"]
+)
 SLOWED = Counter("channel_slowed_total", "Times that Meta said a phone number's rate is too high.", ["phone_number_id"])
 RATE = Gauge(
     "channel_rate_per_second",
     "Messages a second that a phone number is paced at by the dispatcher that serves it.",
     ["phone_number_id"],
 )
+
+
+def count_pause(pause: Pause, log: Logger) -> None:
+    """A pause was made: one line for the operator, and one more."""
+    until = pause.until.isoformat() if pause.until else None
+    facts = pause.scope, pause.key, pause.reason, until, pause.detail
+    log.error("paused scope=%s key=%s reason=%s until=%s detail=%s", *facts)
+    PAUSED.labels(pause.scope.value, pause.reason.value).inc()
 
 
 class StoreCollector(Collector):
@@ -70,4 +92,6 @@ class StoreCollector(Collector):
         for portfolio, most, people in self._report.daily_usage():
             limit.add_metric([portfolio], most)
             used.add_metric([portfolio], people)
-        return [waiting, oldest, paused, limit, used]
+        told = GaugeMetricFamily("channel_outcomes_waiting", "Outcomes that are still to be published.")
+        told.add_metric([], self._report.outcomes_waiting())
+        return [waiting, oldest, paused, limit, used, told]

@@ -1,4 +1,7 @@
-"""Tokens and app secrets: from AWS Secrets Manager, cached, read again when Meta refuses one; or from the settings.
+"""Tokens, app secrets and keys: from AWS Secrets Manager, cached, read again; or from the settings, where they never change.
+
+    Source    a number's credentials, read again when Meta refuses the token
+    Renewed   the callers' keys, read again now and then
 
 The secret's value is the article's JSON: `FB_APP_TOKEN`, beside it `FB_APP_SECRET` (a string or a list, for rotation) and
 `WEBHOOK_VERIFY_TOKEN`. No error or repr in here holds any of it.
@@ -6,12 +9,13 @@ The secret's value is the article's JSON: `FB_APP_TOKEN`, beside it `FB_APP_SECR
 
 import hashlib
 import json
+import logging
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from boto3.session import Session
 from botocore.config import Config
@@ -25,6 +29,14 @@ _KEY = re.compile(r"[!-~]+")
 
 
 REMEMBERED_SECONDS = 10.0
+RENEWED_SECONDS = 60.0
+"""How long keys in a secret are used before they are looked at again: a revoked one stops working within it."""
+ASKED_AGAIN_SECONDS = 10.0
+"""How soon they are looked at for a key that is not known: a new one works within it."""
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 class SecretProblem(Exception):
@@ -80,6 +92,63 @@ class Source:
                 raise
             self._problem = None
             return self.cached
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEntries:
+    """Where keys come from: `read` gives them as they stand now, or raises SecretProblem.
+
+    `secret` is the name of the secret that holds them; None: they stand in the environment and never change.
+    """
+
+    read: Callable[[], Sequence[str]] = field(repr=False)
+    secret: str | None = None
+
+
+class UnusableKeys(ValueError):
+    """Keys that cannot be used; the sentence says which entry, and nothing of what stands in it."""
+
+
+class Renewed(Generic[T]):
+    """What `parse` makes of keys, made anew while the service runs where they stand in a secret; safe for many threads.
+
+    Looked at in the path of a call, and only then: whoever comes first when it is time reads the secret, the others go on with
+    what there is. A secret that cannot be read, or holds what cannot be used, changes nothing and is said in a log line.
+    """
+
+    def __init__(
+        self, entries: KeyEntries, parse: Callable[[Sequence[str]], T], monotonic: Callable[[], float]
+    ) -> None:
+        """Raise SecretProblem or UnusableKeys."""
+        self._entries = entries
+        self._parse = parse
+        self._monotonic = monotonic
+        self._reading = threading.Lock()
+        self._read_at = monotonic()
+        self._value = parse(entries.read())
+
+    def get(self) -> T:
+        """At most RENEWED_SECONDS old, as long as the secret can be read."""
+        return self._not_older_than(RENEWED_SECONDS)
+
+    def get_newer(self) -> T:
+        """For one who shows a key that is not known: at most ASKED_AGAIN_SECONDS old."""
+        return self._not_older_than(ASKED_AGAIN_SECONDS)
+
+    def _not_older_than(self, seconds: float) -> T:
+        if self._is_due(seconds) and self._reading.acquire(blocking=False):
+            try:
+                if self._is_due(seconds):  # still: somebody may have read it meanwhile
+                    self._read_at = self._monotonic()
+                    self._value = self._parse(self._entries.read())
+            except (SecretProblem, UnusableKeys) as error:
+                log.warning("keys.not_renewed secret=%s reason=%s", self._entries.secret, error)
+            finally:
+                self._reading.release()
+        return self._value
+
+    def _is_due(self, seconds: float) -> bool:
+        return self._entries.secret is not None and self._monotonic() - self._read_at >= seconds
 
 
 class SecretsManager:

@@ -1,14 +1,18 @@
-"""The tables of the settings file: more numbers, named messages, where a Connect profile's address is. Others are ignored."""
+"""The tables of the settings file: more numbers, named messages, where a Connect profile's address is, who stops messages.
+
+Others are ignored.
+"""
 
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from service.intake.draft import Language, Seconds, TemplateName, Urgency, table
 from service.intake.personalise import Content, InvalidParams
 from service.intake.rules import ADDRESS_FIELDS
-from service.message import Door
+from service.message import Blocked, Door
+from service.whatsapp.inbound import START_WORDS, STOP_WORDS, folded
 
 
 def _is_phone_number_id(text: str) -> str:
@@ -71,10 +75,40 @@ class ConnectSettings(BaseModel):
     ] = ADDRESS_FIELDS
 
 
+def _is_a_word(text: str) -> str:
+    if not folded(text):
+        raise ValueError("there is no letter and no digit in it")
+    return text
+
+
+ConsentWord = Annotated[str, StringConstraints(max_length=200), AfterValidator(_is_a_word)]
+
+
+class ConsentSettings(BaseModel):
+    """The `[consent]` of the settings file: which replies stop and start messages, and which messages a stop keeps away.
+
+    Words that are given take the place of all that come along (`whatsapp/inbound.py`). `all` leaves authentication codes.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    stop_words: Annotated[tuple[ConsentWord, ...], Field(min_length=1)] = STOP_WORDS
+    start_words: tuple[ConsentWord, ...] = START_WORDS
+    stop_blocks: Blocked = Blocked.ALL
+
+    @model_validator(mode="after")
+    def _each_word_means_one_thing(self) -> "ConsentSettings":
+        both = {folded(word) for word in self.stop_words} & {folded(word) for word in self.start_words}
+        if both:
+            raise ValueError(f"{', '.join(sorted(both))}: among stop_words and start_words; keep one")
+        return self
+
+
 TABLES: dict[str, type[BaseModel]] = {
     "numbers": NumberSettings,
     "messages": MessageSettings,
     "connect": ConnectSettings,
+    "consent": ConsentSettings,
 }
 _ONE_EACH = {"numbers", "messages"}
 """What has a table per name: `[messages.<name>]`."""

@@ -17,26 +17,39 @@ from sqlalchemy import Engine, make_url
 
 from service.config import ConfigError, Settings, environment
 from service.dispatch import wakeup
+from service.dispatch.catalogue import CatalogueKeeper
 from service.dispatch.dispatcher import Dispatcher, Wakeup
 from service.dispatch.lane import Lane
 from service.dispatch.number import Clock, Number, Policy
+from service.dispatch.publish import Bus, Publisher
 from service.dispatch.tenure import Tenure
 from service.intake.draft import Draft
-from service.intake.rules import Rules
+from service.intake.rules import Catalogue, Rules, Unknown
 from service.message import Settlement
 from service.metrics import StoreCollector
 from service.outbox.announce import Announcer
+from service.outbox.catalogue import Catalogues
+from service.outbox.consent import Consent
 from service.outbox.database import open_engine
+from service.outbox.inbound import Inbox
 from service.outbox.outbox import Outbox, Portfolio
+from service.outbox.outcomes import Outcomes
 from service.outbox.report import Report
-from service.secrets import Credentials, SecretProblem, SecretsManager, Source, credentials_of
+from service.outbox.search import Search
+from service.secrets import Credentials, KeyEntries, SecretProblem, SecretsManager, Source, credentials_of
 from service.settings_file import NumberSettings
 from service.web import Parts, create_app
 from service.web.auth import ApiKeys, BadKeys, Signatures
 from service.web.events import Intake
+from service.web.known_templates import KnownTemplates
+from service.web.messages import Direct
+from service.web.operate import Operating
 from service.web.reports import Reports
+from service.web.suppressions import Suppressing
 from service.web.webhooks import Notifications
+from service.whatsapp.catalogue import TemplatesApi
 from service.whatsapp.client import Client
+from service.whatsapp.inbound import Words
 from service.whatsapp.pausing import Account
 from service.whatsapp.payload import Marketing
 
@@ -67,18 +80,23 @@ class Store:
     engine: Engine
     outbox: Outbox
     report: Report
+    search: Search
+    consent: Consent
+    inbox: Inbox
+    catalogues: Catalogues
 
 
 def open_store(settings: Settings, *, announce: bool = True) -> Store:
     """Open the database; raise ConfigError for one of another kind. Nothing is connected yet."""
     try:
-        engine = open_engine(settings.database_url)
+        engine = open_engine(settings.database_url, keeps_outcomes=settings.event_bus is not None)
     except ValueError as error:
         raise ConfigError([f"DATABASE_URL: {error}"]) from error
     announcer: Callable[[], None] = lambda: None  # noqa: E731 - a default, not a function of its own
     if announce and engine.dialect.name == "postgresql":
         announcer = Announcer(engine)
-    return Store(engine, Outbox(engine, max_tries=settings.max_attempts, announce=announcer), Report(engine))
+    outbox = Outbox(engine, max_tries=settings.max_attempts, announce=announcer)
+    return Store(engine, outbox, Report(engine), Search(engine), Consent(engine), Inbox(engine), Catalogues(engine))
 
 
 def sources(settings: Settings) -> dict[str, Source]:
@@ -104,7 +122,7 @@ def accounts(settings: Settings) -> dict[str, Account]:
 
 def reports(settings: Settings, store: Store) -> Reports:
     """What tells what became of a message, and what it waits for."""
-    return Reports(store.report, now, accounts(settings))
+    return Reports(store.report, store.search, now, accounts(settings))
 
 
 def _from_environment(settings: Settings) -> Credentials:
@@ -123,17 +141,33 @@ def _listed(value: SecretStr | None) -> list[str]:
     return [part.strip() for part in value.get_secret_value().split(",") if part.strip()] if value else []
 
 
-def key_entries(settings: Settings, value: SecretStr | None) -> list[str]:
-    """Keys as given, or as they stand in the secret whose ARN is given; raise SecretProblem."""
+def keys(settings: Settings, value: SecretStr | None) -> KeyEntries:
+    """Keys as given, or as they stand in the secret whose ARN is given."""
     listed = _listed(value)
-    if len(listed) == 1 and listed[0].startswith("arn:"):
-        manager = SecretsManager(settings.aws_region, settings.aws_endpoint_url)
-        return _listed(SecretStr(manager.text(listed[0])))
-    return listed
+    if len(listed) != 1 or not listed[0].startswith("arn:"):
+        return KeyEntries(lambda: listed)
+    (arn,) = listed
+    manager = SecretsManager(settings.aws_region, settings.aws_endpoint_url)
+    return KeyEntries(lambda: _listed(SecretStr(manager.text(arn))), arn)
 
 
-def rules(settings: Settings) -> Rules:
-    """What intake needs to know of the settings."""
+def key_entries(settings: Settings, value: SecretStr | None) -> Sequence[str]:
+    """The keys as they stand now; raise SecretProblem."""
+    return keys(settings, value).read()
+
+
+def wabas(settings: Settings) -> dict[str, str]:
+    """Each number's account, of those that name one."""
+    return {name: number.waba_id for name, number in settings.numbers.items() if number.waba_id}
+
+
+def known_templates(settings: Settings, store: Store) -> KnownTemplates:
+    """The templates of the numbers' accounts, as far as they were read."""
+    return KnownTemplates(store.catalogues, wabas(settings), monotonic)
+
+
+def rules(settings: Settings, catalogue: Catalogue | None = None) -> Rules:
+    """What intake needs to know of the settings, and of templates; without `catalogue` nothing is checked."""
     return Rules(
         phone_number_ids=frozenset(settings.numbers),
         default_phone_number_id=settings.phone_number_id or _only(settings.numbers),
@@ -147,6 +181,7 @@ def rules(settings: Settings) -> Rules:
             for name, of in settings.messages.items()
         },
         address_fields=settings.connect.address_fields,
+        catalogue=catalogue or Unknown(),
     )
 
 
@@ -162,19 +197,40 @@ def build_web_app(settings: Settings, registry: CollectorRegistry | None = None,
     """
     store = store or open_store(settings)
     try:
-        signatures = Signatures(key_entries(settings, settings.signing_keys))
-        api_keys = ApiKeys(key_entries(settings, settings.api_keys))
+        signatures = Signatures(keys(settings, settings.signing_keys), monotonic)
+        api_keys = ApiKeys(keys(settings, settings.api_keys), monotonic)
     except (BadKeys, SecretProblem) as error:
         raise ConfigError([str(error)]) from error
     distinct = list(dict.fromkeys(sources(settings).values()))
+    templates = known_templates(settings, store)
+    understood = rules(settings, templates)
     return create_app(
         Parts(
-            intake=Intake(store.outbox, rules(settings), signatures, now, new_id),
-            notifications=Notifications(store.outbox, distinct, now, accounts(settings)),
+            intake=Intake(store.outbox, understood, signatures, now, new_id),
+            direct=Direct(store.outbox, understood, now, new_id, templates.render),
+            notifications=_notifications(settings, store, distinct),
+            suppressing=Suppressing(store.consent, now),
             reports=reports(settings, store),
+            operating=Operating(store.outbox, store.report, now),
             api_keys=api_keys,
             registry=registry or _all_workers(store.report),
         )
+    )
+
+
+def _notifications(settings: Settings, store: Store, app_secrets: Sequence[Source]) -> Notifications:
+    """What takes Meta's notifications, with the words by which people stop and start messages."""
+    consent = settings.consent
+    words = Words(consent.stop_words, consent.start_words)
+    return Notifications(
+        store.outbox,
+        store.inbox,
+        store.catalogues,
+        app_secrets,
+        now,
+        accounts(settings),
+        words=words,
+        stop_blocks=consent.stop_blocks,
     )
 
 
@@ -197,7 +253,8 @@ def web_app() -> Flask:
 def build_dispatcher(settings: Settings, clock: Clock | None = None) -> Dispatcher:
     """A dispatcher for all numbers of the settings."""
     clock = clock or Clock(now, monotonic)
-    outbox = open_store(settings, announce=False).outbox
+    store = open_store(settings, announce=False)
+    outbox = store.outbox
     client = Client(settings.api_url, settings.api_version)
     policy = Policy(
         max_tries=settings.max_attempts,
@@ -217,7 +274,46 @@ def build_dispatcher(settings: Settings, clock: Clock | None = None) -> Dispatch
             rng=Random(),  # noqa: S311 - jitter, not a secret
         )
 
-    return Dispatcher(_numbers(settings), holder=holder, outbox=outbox, client=client, clock=clock, make_lane=make_lane)
+    return Dispatcher(
+        _numbers(settings),
+        holder=holder,
+        outbox=outbox,
+        client=client,
+        clock=clock,
+        make_lane=make_lane,
+        beside=[
+            *(keeper.run for keeper in catalogue_keepers(settings, store, clock)),
+            *(publisher.run for publisher in publishers(settings, store, clock)),
+        ],
+    )
+
+
+def publishers(settings: Settings, store: Store, clock: Clock) -> list[Publisher]:
+    """What tells the event bus, where there is one."""
+    if not settings.event_bus:
+        return []
+    bus = Bus(settings.event_bus, settings.aws_region, settings.aws_endpoint_url)
+    return [
+        Publisher(
+            Outcomes(store.engine),
+            bus,
+            now=clock.now,
+            rng=Random(),  # noqa: S311 - jitter, not a secret
+            with_personal_data=settings.event_bus_pii,
+        )
+    ]
+
+
+def catalogue_keepers(settings: Settings, store: Store, clock: Clock) -> list[CatalogueKeeper]:
+    """One for each account, with the first of its numbers."""
+    first: dict[str, str] = {}
+    for phone_number_id, waba_id in wabas(settings).items():
+        first.setdefault(waba_id, phone_number_id)
+    found, api = sources(settings), TemplatesApi(settings.api_url, settings.api_version)
+    return [
+        CatalogueKeeper(waba_id, number, found[number], store=store.catalogues, api=api, now=clock.now)
+        for waba_id, number in first.items()
+    ]
 
 
 def _numbers(settings: Settings) -> Sequence[Number]:

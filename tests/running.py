@@ -79,7 +79,7 @@ class System:
             "WEBHOOK_VERIFY_TOKEN": "sandbox-verify-token",
             "WHATSAPP_API_URL": self.sandbox,
             "SIGNING_KEYS": self._key,
-            "API_KEYS": f"test:read+pii:{hashlib.sha256(self.api_key.encode()).hexdigest()}",
+            "API_KEYS": f"test:send+read+operate+pii:{hashlib.sha256(self.api_key.encode()).hexdigest()}",
             "PORT": str(web),
             **settings,
         }

@@ -28,7 +28,19 @@ PURE: dict[str, tuple[str, ...]] = {
     "service/whatsapp/limits.py": (),
     "service/whatsapp/pausing.py": ("service.message", "service.whatsapp.errors", "service.whatsapp.webhook"),
     "service/whatsapp/answer.py": ("service.message", "service.whatsapp.errors", "service.whatsapp.send_error"),
-    "service/whatsapp/webhook.py": ("service.message", "service.whatsapp.errors", "service.whatsapp.answer"),
+    "service/whatsapp/inbound.py": ("service.message", "service.whatsapp.answer", "unicodedata"),
+    "service/whatsapp/webhook.py": (
+        "service.message",
+        "service.whatsapp.errors",
+        "service.whatsapp.send_error",
+        "service.whatsapp.answer",
+        "service.whatsapp.inbound",
+    ),
+    "service/whatsapp/template": (
+        "service.whatsapp.templates",
+        "service.whatsapp.template_values",
+        "service.whatsapp.template_buttons",
+    ),
 }
 """Modules that only turn values into values, and what each may import besides VALUES."""
 
@@ -46,9 +58,15 @@ OWNERS = {
     "alembic": ("service/outbox/",),
     "psycopg": ("service/dispatch/wakeup.py",),
     "aiohttp": ("service/whatsapp/client.py", "service/dispatch/health.py", "sandbox/"),
-    "requests": ("service/cli/", "lambda_shim/forward.py", "sandbox/demo"),
-    "boto3": ("service/secrets.py", "lambda_shim/forward.py", "sandbox/lambda_host/"),
-    "botocore": ("service/secrets.py", "lambda_shim/forward.py", "sandbox/lambda_host/"),
+    "requests": (
+        "service/cli/",
+        "service/whatsapp/catalogue.py",
+        "service/whatsapp/account.py",
+        "lambda_shim/forward.py",
+        "sandbox/demo",
+    ),
+    "boto3": ("service/secrets.py", "service/dispatch/publish.py", "lambda_shim/forward.py", "sandbox/lambda_host/"),
+    "botocore": ("service/secrets.py", "service/dispatch/publish.py", "lambda_shim/forward.py", "sandbox/lambda_host/"),
     "prometheus_client": (
         "service/metrics.py",
         "service/web/health.py",

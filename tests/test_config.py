@@ -38,6 +38,8 @@ DEFAULTS: dict[str, object] = {
     "RETENTION_DAYS": 90,
     "SIGNING_KEYS": None,
     "API_KEYS": None,
+    "EVENT_BUS": None,
+    "EVENT_BUS_PII": False,
     "PORT": 8080,
     "WEB_WORKERS": 2,
     "DISPATCHER_PORT": 9090,

@@ -8,7 +8,8 @@ from service import wiring
 from service.config import ConfigError, Settings
 from service.intake.draft import Draft
 from service.intake.rules import ADDRESS_FIELDS, Rules
-from service.message import Priority
+from service.message import Blocked, Priority
+from service.whatsapp.inbound import START_WORDS, STOP_WORDS
 from tests.conftest import SAMPLES
 
 
@@ -75,7 +76,7 @@ def test_a_name_may_be_any_text() -> None:
 
 
 def test_what_the_file_says_besides_is_ignored() -> None:
-    assert list(rules('[messages.m]\ntemplate = "t"\ncolour = "red"\n[consent]\nstop_words = 5').messages) == ["m"]
+    assert list(rules('[messages.m]\ntemplate = "t"\ncolour = "red"\n[colours]\nstop_words = 5').messages) == ["m"]
 
 
 @pytest.mark.parametrize(
@@ -106,6 +107,13 @@ def test_what_the_file_says_besides_is_ignored() -> None:
         ('[connect]\naddress_fields = "phoneNumber"', "[connect]: address_fields: "),
         ('[connect]\naddress_fields = ["phoneNumber", " "]', "[connect]: address_fields: 1: "),
         ("connect = 5\n[x]", "[connect]: "),
+        ("[consent]\nstop_words = []", "[consent]: stop_words: "),
+        ('[consent]\nstop_words = "STOP"', "[consent]: stop_words: "),
+        ('[consent]\nstop_words = ["STOP", "!!"]', "[consent]: stop_words: 1: there is no letter"),
+        ("[consent]\nstart_words = [5]", "[consent]: start_words: 0: "),
+        ('[consent]\nstop_words = ["Go"]\nstart_words = ["go!"]', "[consent]: go: among stop_words and start_words"),
+        ('[consent]\nstop_blocks = "utility"', "[consent]: stop_blocks: "),
+        ("consent = 5\n[x]", "[consent]: "),
         (
             '[numbers.1]\napplications = ["a"]\n[numbers.2]\napplications = ["a"]',
             "[numbers]: application a is listed under two numbers",
@@ -117,6 +125,19 @@ def test_what_cannot_be_used_is_one_sentence_that_says_where(toml: str, place: s
     assert found.startswith(f"CHANNEL_SETTINGS: {place}")
     assert "\n" not in found
     assert "Value error" not in found
+
+
+def test_the_samples_words_are_as_it_says() -> None:
+    consent = Settings.from_environment({"CHANNEL_SETTINGS": str(SAMPLES / "settings.toml")}).consent
+    assert consent.stop_words == ("STOP", "UNSUBSCRIBE", "退订")
+    assert consent.start_words == ("START", "订阅")
+    assert consent.stop_blocks is Blocked.ALL
+
+
+def test_without_words_of_its_own_a_service_knows_those_of_many_languages() -> None:
+    consent = Settings.from_environment({"CHANNEL_SETTINGS": '[consent]\nstop_blocks = "marketing"'}).consent
+    assert (consent.stop_words, consent.start_words) == (STOP_WORDS, START_WORDS)
+    assert consent.stop_blocks is Blocked.MARKETING
 
 
 def test_the_problems_of_two_messages_are_told_at_once() -> None:

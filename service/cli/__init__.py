@@ -2,9 +2,14 @@
 
 serve.py     web, dispatcher, migrate
 up.py        up, with processes.py (the pieces), follow.py (a campaign to watch), signpost.py (where to look)
-operate.py   event, message, doctor, keys
-decide.py    unanswered, decide, replay
+operate.py   event, message, keys
+doctor.py    doctor, with meta_checks.py (what it asks outside), finding.py (what a check says)
+send.py      send
+campaign.py  campaign
+decide.py    unanswered, decide, replay, cancel
 pause.py     pause, resume, pauses
+templates.py templates list, show, check
+suppressions.py  suppressions list, add, remove, import
 contract.py  openapi, errors
 """
 
@@ -12,11 +17,16 @@ import sys
 
 import click
 
+from service.cli.campaign import campaign
 from service.cli.contract import errors, openapi
-from service.cli.decide import decide, replay, unanswered
-from service.cli.operate import doctor, event, keys, message
+from service.cli.decide import cancel, decide, replay, unanswered
+from service.cli.doctor import doctor
+from service.cli.operate import event, keys, message
 from service.cli.pause import pause, pauses, resume
+from service.cli.send import send
 from service.cli.serve import dispatcher, migrate, web
+from service.cli.suppressions import suppressions
+from service.cli.templates import templates
 from service.cli.up import up
 from service.config import ConfigError
 from service.outbox.database import StoreUnavailable
@@ -31,8 +41,8 @@ def cli() -> None:
 
 for command in (
     *(up, web, dispatcher, migrate),
-    *(event, message, doctor, keys),
-    *(unanswered, decide, replay, pause, resume, pauses),
+    *(event, send, message, doctor, keys),
+    *(campaign, unanswered, decide, replay, cancel, pause, resume, pauses, suppressions, templates),
     *(openapi, errors),
 ):
     cli.add_command(command)

@@ -1,33 +1,28 @@
-"""What an operator decides of messages: `unanswered`, `decide`, `replay`.
+"""What an operator decides of messages: `unanswered`, `decide`, `replay`, `cancel`.
 
 Each change is shown first and asked for; `--yes` answers in advance.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
 import click
 
 from service import wiring
 from service.config import ConfigError, Settings, environment
-from service.intake.address import mask
-from service.message import Scope, Status
+from service.intake.address import HOW_TO_MEND, mask, parse_address
+from service.message import Status
 from service.outbox import decisions
-from service.outbox.decisions import Decision, LeftOut, Replayed, Selection, Undecidable
+from service.outbox.cancel import cancellable
+from service.outbox.decisions import Decision, Undecidable
+from service.outbox.replay import REPLAYABLE, LeftOut, Replayed, replayable
 from service.outbox.report import Unanswered
+from service.outbox.search import Filter
 from service.web.reports import message_report
-from service.whatsapp.errors import CODES
-from service.whatsapp.send_error import OptedOut, Refused
-
-NOT_BEFORE = {
-    code: verdict.wait
-    for code, verdict in CODES.items()
-    if issubclass(verdict.kind, Refused) and verdict.scope is Scope.RECIPIENT and verdict.wait
-}
-NEVER = {code for code, verdict in CODES.items() if issubclass(verdict.kind, OptedOut)}
-"""What the table of codes says of sending again: how long after the failure at the soonest, and which codes forbid it."""
+from service.whatsapp.errors import NEVER, NOT_BEFORE
 
 _TWICE = "Meta may have it already: the person may get the message twice."
 _WHY_LEFT_OUT = {
@@ -37,6 +32,7 @@ _WHY_LEFT_OUT = {
 }
 
 _CODE = click.IntRange(0, 99_999_999)
+_Command = Callable[..., None]
 yes_option = click.option("--yes", is_flag=True, help="Do it without asking.")
 
 
@@ -123,33 +119,55 @@ def decide(message_id: str, decision: str, yes: bool) -> None:
     click.echo(f"{message_id} is {status} now")
 
 
+def _address(_context: click.Context, _option: click.Parameter, written: str | None) -> str | None:
+    """The address as it is stored; it is not repeated where it is none."""
+    address = parse_address(written)
+    if written is not None and address is None:
+        raise click.BadParameter(f"this {HOW_TO_MEND}")
+    return address
+
+
+def _meant(command: _Command) -> _Command:
+    """The ids and options that say which messages are meant: arguments by the names of a Filter's fields."""
+    for option in reversed(
+        (
+            click.argument("message_ids", metavar="[MESSAGE_ID]...", nargs=-1),
+            click.option("--event", "event_id", metavar="ID", help="Those of this event."),
+            click.option("--campaign", "campaign_id", metavar="ID", help="Those of this campaign or journey."),
+            click.option("--template", metavar="NAME", help="Those of this template, in every language."),
+            click.option("--number", "phone_number_id", metavar="ID", help="Those of this phone number."),
+            click.option("--to", metavar="ADDRESS", callback=_address, help="Those to this phone number or user id."),
+            click.option("--reference", metavar="TEXT", help="Those with this reference of the caller's."),
+            click.option(
+                "--code", type=_CODE, metavar="CODE", help="Those whose newest attempt has this code of Meta's."
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def _filter(statuses: Collection[str], facts: Mapping[str, Any], rule: Callable[[Filter], Filter]) -> Filter:
+    """What the options mean, for an action with this rule; raise UsageError."""
+    try:
+        return rule(Filter(statuses=[Status(one) for one in statuses], **facts))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+
+
 @click.command()
-@click.argument("message_ids", metavar="[MESSAGE_ID]...", nargs=-1)
-@click.option("--event", "event_id", metavar="ID", help="Those of this event.")
-@click.option("--campaign", "campaign_id", metavar="ID", help="Those of this campaign or journey.")
-@click.option("--template", metavar="NAME", help="Those of this template, in every language.")
-@click.option("--number", "phone_number_id", metavar="ID", help="Those of this phone number.")
-@click.option("--code", type=_CODE, metavar="CODE", help="Those whose newest attempt has this code of Meta's.")
+@_meant
 @click.option(
     "--status",
     "statuses",
     multiple=True,
-    type=click.Choice([status.value for status in decisions.REPLAYABLE]),
+    type=click.Choice([status.value for status in REPLAYABLE]),
     default=(Status.FAILED.value, Status.EXPIRED.value),
     show_default=True,
     help="Those that stand so; may be given several times.",
 )
 @yes_option
-def replay(
-    message_ids: tuple[str, ...],
-    event_id: str | None,
-    campaign_id: str | None,
-    template: str | None,
-    phone_number_id: str | None,
-    code: int | None,
-    statuses: tuple[str, ...],
-    yes: bool,
-) -> None:
+def replay(statuses: tuple[str, ...], yes: bool, **facts: Any) -> None:
     """Send again what failed or expired, and what was never answered where --status says so: what fits all that is given.
 
     Each gets its tries and its time to live anew. Where Meta asks for a wait after a code, it goes after that. What has
@@ -159,20 +177,40 @@ def replay(
     whatsapp-channel replay --campaign 41e3f2 --code 131026
     whatsapp-channel replay --event 0192e4a87c3b7d1e9f00a1b2c3d4e5f6 --status unanswered
     """
-    wanted = [Status(one) for one in statuses]
-    try:
-        selection = Selection(message_ids, event_id, campaign_id, template, phone_number_id, code, wanted)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
+    wanted = _filter(statuses, facts, replayable)
     with opened() as (_, store):
-        expected = store.outbox.preview_replay(selection, wiring.now(), NOT_BEFORE, NEVER)
-        _preview(expected, message_ids, " or ".join(statuses))
+        expected = store.outbox.preview_replay(wanted, wiring.now(), NOT_BEFORE, NEVER)
+        _preview(expected, facts["message_ids"], " or ".join(statuses))
         if not expected.queued:
             return
-        if Status.UNANSWERED in wanted:
+        if Status.UNANSWERED in wanted.statuses:
             click.echo(f"warning: what is unanswered, {_TWICE}", err=True)
         agree(f"Send {expected.queued} message(s) again?", yes=yes)
-        _show(store.outbox.replay(selection, wiring.now(), NOT_BEFORE, NEVER), "queued")
+        _show(store.outbox.replay(wanted, wiring.now(), NOT_BEFORE, NEVER), "queued")
+
+
+@click.command()
+@_meant
+@yes_option
+def cancel(yes: bool, **facts: Any) -> None:
+    """Call off what is queued, also what waits for a pause: what fits all that is given.
+
+    A cancelled message never goes. What is being sent just now still goes; where that fails for the moment it is queued
+    again, and can be called off then. To stop a campaign for a while, pause it.
+
+    \b
+    whatsapp-channel cancel --campaign 41e3f2
+    whatsapp-channel cancel --reference order-17 --yes
+    """
+    wanted = _filter((), facts, cancellable)
+    with opened() as (_, store):
+        expected = store.outbox.preview_cancel(wanted)
+        if not expected:
+            raise ConfigError(["no message that is queued fits; check the ids"])
+        click.echo(f"{expected} queued message(s) will never go; what is being sent just now still goes")
+        _tell_unfit(facts["message_ids"], expected, "queued")
+        agree(f"Cancel {expected} message(s)?", yes=yes)
+        click.echo(f"{store.outbox.cancel(wanted, wiring.now())} message(s) cancelled")
 
 
 def _preview(expected: Replayed, message_ids: tuple[str, ...], statuses: str) -> None:
@@ -181,6 +219,10 @@ def _preview(expected: Replayed, message_ids: tuple[str, ...], statuses: str) ->
     if not fitting:
         raise ConfigError([f"no message that is {statuses} fits; check the ids and --status"])
     _show(expected, "will go again")
+    _tell_unfit(message_ids, fitting, statuses)
+
+
+def _tell_unfit(message_ids: tuple[str, ...], fitting: int, statuses: str) -> None:
     unfit = len(set(message_ids)) - fitting
     if unfit > 0:
         click.echo(f"{unfit} of the ids left out: unknown, not {statuses}, or not what else is given")

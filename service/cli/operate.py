@@ -1,8 +1,7 @@
-"""The commands that ask or tell something: `event`, `message`, `doctor`, `keys`."""
+"""The commands that ask or tell something: `event`, `message`, `keys`."""
 
 import json
 import secrets
-import sys
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,10 +15,7 @@ from standardwebhooks import Webhook
 from service import wiring
 from service.config import ConfigError, Settings, environment
 from service.intake import connect, pinpoint
-from service.outbox import migrations
-from service.outbox.database import StoreUnavailable
-from service.secrets import Credentials, SecretProblem, Source
-from service.web.auth import SCOPES, ApiKeys, BadKeys, Signatures, api_key_entry
+from service.web.auth import SCOPES, ApiKeys, BadKeys, api_key_entry, fixed
 from service.web.reports import message_report
 
 _TIMEOUT = (2, 30)
@@ -131,103 +127,23 @@ def keys() -> None:
 
 @keys.command("new")
 @click.argument("name")
-@click.option("--scopes", default="send,read", show_default=True, help=f"Comma-separated, of {', '.join(SCOPES)}.")
+@click.option(
+    "--scopes", default="send+read", show_default=True, help=f"Joined by + or commas, of {', '.join(SCOPES)}."
+)
 def new_key(name: str, scopes: str) -> None:
     """Make an API key for the caller NAME.
 
+    The key is for the caller and is shown this once; the entry, which holds only its hash, is added to API_KEYS. Where that
+    is a secret's ARN, services take it over within a minute. To rotate a key, make a second one of the same name.
+
     \b
-    whatsapp-channel keys new billing --scopes send,read
+    whatsapp-channel keys new billing --scopes send+read
     """
     key = f"wck_{secrets.token_urlsafe(32)}"
-    entry = api_key_entry(name, "+".join(part.strip() for part in scopes.split(",")), key)
+    entry = api_key_entry(name, "+".join(part.strip() for part in scopes.replace("+", ",").split(",")), key)
     try:
-        ApiKeys([entry])
+        ApiKeys(fixed(entry))
     except BadKeys as error:
         raise ConfigError([str(error)]) from error
     click.echo(f"for the caller, shown only now: {key}")
     click.echo(f"add to API_KEYS:                {entry}")
-
-
-@click.command()
-def doctor() -> None:
-    """Say what is missing or wrong in the settings, and how to mend it. Exit 0 where nothing is."""
-    settings = Settings.from_environment(environment())
-    problems = [*_numbers(settings), *_credentials(settings), *_keys(settings), *_store(settings)]
-    for problem in problems:
-        click.echo(f"✗ {problem}")
-    if not problems:
-        click.echo(f"✓ {len(settings.numbers)} phone number(s), their secrets, the keys and the database are in order")
-    click.echo(_template_note(settings))
-    click.echo(_message_note(settings))
-    sys.exit(1 if problems else 0)
-
-
-def _numbers(settings: Settings) -> Iterator[str]:
-    if not settings.numbers:
-        yield "FB_BUSINESS_PHONE_ID: no phone number is set up; set its id, or list numbers in CHANNEL_SETTINGS"
-    if settings.app_token and settings.secret_arn:
-        yield "FB_APP_TOKEN is set beside FB_SECRET_ARN and is not used; remove it"
-
-
-def _credentials(settings: Settings) -> Iterator[str]:
-    seen: dict[int, Credentials | None] = {}
-    for phone_number_id, source in wiring.sources(settings).items():
-        if id(source) in seen:
-            continue
-        seen[id(source)] = None
-        yield from _credentials_of(phone_number_id, source)
-
-
-def _credentials_of(phone_number_id: str, source: Source) -> Iterator[str]:
-    try:
-        credentials = source.get()
-    except SecretProblem as problem:
-        yield f"number {phone_number_id}: {problem}"
-        return
-    if not credentials.app_secrets:
-        yield f"number {phone_number_id}: no FB_APP_SECRET; Meta's notifications are refused until it is set"
-    if not credentials.verify_token:
-        yield f"number {phone_number_id}: no WEBHOOK_VERIFY_TOKEN; Meta cannot subscribe the webhook"
-
-
-def _keys(settings: Settings) -> Iterator[str]:
-    try:
-        signing = wiring.key_entries(settings, settings.signing_keys)
-        api = wiring.key_entries(settings, settings.api_keys)
-        Signatures(signing)
-        ApiKeys(api)
-    except (BadKeys, SecretProblem) as problem:
-        yield str(problem)
-        return
-    if not signing:
-        yield "SIGNING_KEYS: none; every event is refused until the shim and the service share one"
-    if not api:
-        yield "API_KEYS: none; nobody can read reports; make one with: whatsapp-channel keys new NAME"
-
-
-def _store(settings: Settings) -> Iterator[str]:
-    store = wiring.open_store(settings)
-    try:
-        missing = migrations.pending(store.engine)
-        if not missing:
-            store.outbox.prove_writable(wiring.now())
-    except StoreUnavailable as error:
-        yield f"DATABASE_URL: the database cannot be used ({error})"
-        return
-    if missing:
-        yield f"the database lacks {len(missing)} migration(s); run: whatsapp-channel migrate"
-
-
-def _template_note(settings: Settings) -> str:
-    named = [number.waba_id for number in settings.numbers.values() if number.waba_id]
-    accounts = f" (WHATSAPP_BUSINESS_ACCOUNT_ID {json.dumps(named)} is kept for that)" if named else ""
-    return f"note: templates are not checked before they are sent; Meta judges them{accounts}"
-
-
-def _message_note(settings: Settings) -> str:
-    if not settings.messages:
-        return "note: no named messages; a Connect journey's action needs one: [messages.<name>] in CHANNEL_SETTINGS"
-    rejected = ""
-    if settings.numbers and wiring.rules(settings).default_phone_number_id is None:
-        rejected = "; no number is the default, so Connect's events are rejected: set FB_BUSINESS_PHONE_ID"
-    return f"note: {len(settings.messages)} named message(s): {', '.join(settings.messages)}{rejected}"

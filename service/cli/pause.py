@@ -1,6 +1,7 @@
 """What an operator lets wait, and lets go on: `pause`, `resume`, `pauses`."""
 
 import re
+import shlex
 from datetime import timedelta
 
 import click
@@ -102,8 +103,8 @@ def pauses() -> None:
 
 
 def resume_command(scope: Scope, key: str) -> str:
-    """What lifts such a pause."""
-    return f"whatsapp-channel resume {scope} {key}"
+    """What lifts such a pause, as it is typed."""
+    return f"whatsapp-channel resume {scope} {shlex.quote(key)}"
 
 
 def _check_key(scope: Scope, key: str) -> None:

@@ -150,6 +150,7 @@ def _sandbox_credentials(port: int) -> dict[str, str]:
         "FB_APP_TOKEN": "sandbox-token",
         "FB_APP_SECRET": "sandbox-app-secret",
         "WEBHOOK_VERIFY_TOKEN": "sandbox-verify-token",
+        "WHATSAPP_BUSINESS_ACCOUNT_ID": "102290129340398",
         "WHATSAPP_API_URL": f"http://{HERE}:{port}",
     }
 

@@ -12,7 +12,7 @@ from service.dispatch.throttle import Pacer
 from service.message import Attempt, Pause, PauseReason, Scope
 from service.outbox.outbox import Outbox, PauseKey, StoreUnavailable
 from service.secrets import Credentials, SecretProblem, fingerprint
-from service.whatsapp.errors import verdict_on
+from service.whatsapp.errors import Verdict, verdict_on
 from service.whatsapp.pausing import Account, Place, pause_for
 from service.whatsapp.send_error import SendError, Throttled
 
@@ -63,13 +63,14 @@ class Brakes:
             self._pacer.hold(now + (error.wait.total_seconds() if error.wait else 0.0))
             metrics.SLOWED.labels(self._number.phone_number_id).inc()
         elif verdict.pauses:
-            await self._pause_others(error, attempt, credentials)
+            await self._pause_others(verdict, error, attempt, credentials)
 
-    async def _pause_others(self, error: SendError, attempt: Attempt, credentials: Credentials) -> None:
+    async def _pause_others(
+        self, verdict: Verdict, error: SendError, attempt: Attempt, credentials: Credentials
+    ) -> None:
         message, number = attempt.message, self._number
         account = Account(number.waba_id, number.credentials.name)
         place = Place(number.phone_number_id, message.template, account, message.country)
-        verdict = verdict_on(error.code, error.subcode)
         pause = pause_for(verdict, error.code, place, self._clock.now(), error.wait)
         if pause is None:
             return
@@ -105,16 +106,7 @@ class Brakes:
         if now - self._made_at.get(key, float("-inf")) < AT_MOST_EVERY:
             return
         self._made_at[key] = now
-        until = pause.until.isoformat() if pause.until else None
-        log.error(
-            "paused scope=%s key=%s reason=%s until=%s detail=%s",
-            pause.scope,
-            pause.key,
-            pause.reason,
-            until,
-            pause.detail,
-        )
-        metrics.PAUSED.labels(pause.scope.value, pause.reason.value).inc()
+        metrics.count_pause(pause, log)
         self._recheck_at = self._clock.now() + self._policy.token_recheck
         try:
             await asyncio.to_thread(self._outbox.pause, pause)

@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 Wakeup = Callable[[Callable[[], None]], Coroutine[None, None, None]]
 """Runs for ever and calls what it is given whenever there may be work."""
 
+Beside = Callable[[Callable[[str], bool]], Coroutine[None, None, None]]
+"""Runs for ever beside the lanes; what it is given tells whether this dispatcher serves a number just now."""
+
 
 class Settler:
     """Writes what attempts came to, many in one transaction; keeps them while the store is down."""
@@ -88,7 +91,7 @@ class Settler:
 
 
 class Dispatcher:
-    """Serves its share of `numbers`, as `holder`. `make_lane` builds the lane of one of them."""
+    """Serves its share of `numbers`, as `holder`. `make_lane` builds the lane of one of them; `beside` runs along."""
 
     def __init__(
         self,
@@ -99,6 +102,7 @@ class Dispatcher:
         client: Client,
         clock: Clock,
         make_lane: Callable[[Number, Callable[[Settlement], None]], Lane],
+        beside: Sequence[Beside] = (),
     ) -> None:
         self._outbox = outbox
         self._client = client
@@ -106,6 +110,7 @@ class Dispatcher:
         self._settler = Settler(outbox, clock)
         self._roster = Roster(holder)
         self._looked = asyncio.Event()
+        self._beside = beside
         self.lanes = [make_lane(number, self._settler.put) for number in numbers]
         self.beat = clock.monotonic()
 
@@ -121,6 +126,7 @@ class Dispatcher:
                 asyncio.create_task(wakeup(self.wake)),
                 asyncio.create_task(self._beat()),
                 *(asyncio.create_task(self._tidy(lane)) for lane in self.lanes),
+                *(asyncio.create_task(run(self._serves)) for run in self._beside),
             ]
             looking = asyncio.create_task(self._keep_looking(stop))
             told = asyncio.create_task(stop.wait())
@@ -161,6 +167,9 @@ class Dispatcher:
         """There may be work."""
         for lane in self.lanes:
             lane.wake()
+
+    def _serves(self, phone_number_id: str) -> bool:
+        return any(lane.number.phone_number_id == phone_number_id and lane.tenure.stands() for lane in self.lanes)
 
     async def _look(self) -> None:
         """Tell that we live, and see who serves what."""

@@ -1,11 +1,11 @@
-"""Which of a number's two calls a template goes through: the number's own, until Meta asks for the other one."""
+"""Which of a number's two calls a message goes through: by its template's category, until Meta asks for the other one."""
 
 import asyncio
 import logging
 from datetime import datetime, timedelta
 
 from service.dispatch.number import Clock, Number
-from service.message import Door, Template
+from service.message import Category, Door, Message, Template
 from service.outbox.outbox import Outbox, StoreUnavailable
 
 OTHER = {Door.MESSAGES: Door.MARKETING, Door.MARKETING: Door.MESSAGES}
@@ -26,10 +26,12 @@ class Doors:
         self._clock = clock
         self._learned: dict[tuple[str, str], tuple[Door, datetime]] = {}
 
-    def choose(self, template: Template) -> Door:
-        """The call to make."""
-        learned = self._learned.get((template.name, template.language))
-        return learned[0] if learned else self._number.door
+    def choose(self, message: Message) -> Door:
+        """The call to make: what Meta has asked for, else the number's own for marketing and for unknown categories."""
+        learned = self._learned.get((message.template.name, message.template.language))
+        if learned:
+            return learned[0]
+        return self._number.door if message.category in {Category.MARKETING, None} else Door.MESSAGES
 
     async def read(self) -> None:
         """Take over what was learned before."""

@@ -209,7 +209,7 @@ class Lane:
         await asyncio.sleep(max(0.0, slot - self._clock.monotonic()))
         await self._turn()
         started = self._clock.monotonic()
-        door = self._doors.choose(attempt.message.template)
+        door = self._doors.choose(attempt.message)
         outcome = await self._send(attempt, door, credentials)
         seconds = self._clock.monotonic() - started
         if isinstance(outcome, Accepted):

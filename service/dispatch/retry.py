@@ -5,7 +5,7 @@ from random import Random
 
 from service.message import Attempt, Door, Outcome, Settlement, Status
 from service.whatsapp.answer import Accepted
-from service.whatsapp.send_error import NotSent, Refused, SendError, Throttled, Unanswered, Unauthorised
+from service.whatsapp.send_error import NotSent, OptedOut, Refused, SendError, Throttled, Unanswered, Unauthorised
 
 BASE = timedelta(seconds=4)
 LONGEST = timedelta(hours=1)
@@ -71,6 +71,7 @@ def settle_error(
         fbtrace_id=error.fbtrace_id,
         duration_ms=duration_ms,
         door=door,
+        opted_out=isinstance(error, OptedOut),
     )
 
 

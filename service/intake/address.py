@@ -52,6 +52,27 @@ def country_of(address: str) -> str | None:
     return region if region and len(region) == 2 and region.isalpha() else None
 
 
+_BRAZIL = re.compile(r"\+55([1-9][1-9])(9?)([6-9][0-9]{7})")
+_MEXICO = re.compile(r"\+52(1?)([2-9][0-9]{9})")
+_ARGENTINA = re.compile(r"\+54(9?)([1-8][0-9]{9})")
+
+
+def variants(address: str) -> tuple[str, ...]:
+    """Every way in which WhatsApp may write the number of this person, the given one first.
+
+    Meta answers with another `wa_id` than was dialled for mobile numbers of Brazil (a 9 after the area code), Mexico (a 1
+    after the country code) and Argentina (a 9 there), which the countries added or dropped while accounts kept theirs.
+    """
+    other = None
+    if match := _BRAZIL.fullmatch(address):
+        other = f"+55{match[1]}{'' if match[2] else '9'}{match[3]}"
+    elif match := _MEXICO.fullmatch(address):
+        other = f"+52{'' if match[1] else '1'}{match[2]}"
+    elif match := _ARGENTINA.fullmatch(address):
+        other = f"+54{'' if match[1] else '9'}{match[2]}"
+    return (address, other) if other else (address,)
+
+
 def mask(address: str) -> str:
     """The address as it may be shown to anyone: `+8613800138000` → `+86••••••••000`."""
     if is_user_id(address):

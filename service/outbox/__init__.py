@@ -7,13 +7,22 @@ outbox.py     every write, one transaction each
   claims.py     what goes out now (G6, G8)
   queue.py      settle, expire
   doubt.py      what was sent and not answered: rescued, and sent again on evidence only (G4)
-  decisions.py  what an operator decides: sent, failed, again
+  decisions.py  what an operator decides of one message: sent, failed, again
+  replay.py     what an operator sends again
+  cancel.py     what an operator calls off
   statuses.py   what notifications tell (G5)
   leases.py     one dispatcher at a time serves a number, and who could (G6)
+  blocking.py   what a suppression keeps from its person (G8)
+  outcomes.py   what is still to be published
   pauses.py     what waits until something is mended (G7)
   daily.py      how many different people may be written to in 24 hours (G6)
   doors.py      which call Meta wants for a template
 report.py     every read for people
+search.py     messages found by what they have in common, and what came of a campaign
+consent.py    who wants no messages, and who said so (G8)
+inbound.py    what people wrote, and what that asks for
+catalogue.py  the templates of each account as Meta lists them
+clock.py      the database's own time
 announce.py   tells waiting dispatchers that there is work
 migrations/   Alembic
 """

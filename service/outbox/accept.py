@@ -1,26 +1,30 @@
-"""An event with its messages and rejections goes in: whole, and once (G1, G3)."""
+"""An event with its messages and rejections goes in: whole, and once (G1, G3), and nothing for who must not get it (G8)."""
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from service.message import Event, Message, ParsedEvent, Refusal, Rejection, Status
-from service.outbox import tables
+from service.outbox import blocking, tables
 from service.outbox.database import upsert
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What the caller is answered: HTTP status and JSON text. `replayed`: it was the answer to an earlier delivery."""
+    """What the caller is answered: HTTP status and JSON text. `replayed`: it was the answer to an earlier delivery.
+
+    `queued` counts the new messages, `suppressed` those that became rejections here.
+    """
 
     http_status: int
     answer: str
     replayed: bool = False
     queued: int = 0
+    suppressed: int = 0
 
 
 class ReceiptConflict(Exception):
@@ -30,11 +34,15 @@ class ReceiptConflict(Exception):
 def add(connection: Connection, parsed: ParsedEvent, now: datetime) -> Receipt:
     """Keep the event, its rejections, and a message for each key that nobody holds; answer per recipient.
 
-    A delivery that is known by its receipt id gets the first answer again. Raise ReceiptConflict.
+    A message that its recipient must not get becomes a rejection, and uses up no key. A delivery that is known by its receipt
+    id gets the first answer again. Raise ReceiptConflict.
     """
     known = _enter(connection, parsed.event, now, recipients=len(parsed.results))
     if known:
         return known
+    given = parsed.results
+    parsed = replace(parsed, results=blocking.reject(connection, given))
+    suppressed = sum(one is not other for one, other in zip(given, parsed.results, strict=True))
     holders = _claim_keys(connection, parsed)
     new = [item for item in parsed.results if isinstance(item, Message) and holders[item.key] == item.message_id]
     if new:
@@ -42,7 +50,7 @@ def add(connection: Connection, parsed: ParsedEvent, now: datetime) -> Receipt:
     _keep_rejections(connection, parsed.event.event_id, parsed.results)
     answer = _answer(parsed, holders)
     _keep_answer(connection, parsed.event.event_id, 202, answer)
-    return Receipt(202, answer, queued=len(new))
+    return Receipt(202, answer, queued=len(new), suppressed=suppressed)
 
 
 def refuse(

@@ -1,6 +1,7 @@
 """What a lane takes out of the queue: messages that may go now, each as a new attempt.
 
-A claim is one statement for each kind of message that it asks for, under a lease that still stands, and obeys the pauses.
+A claim is one statement for each kind of message that it asks for, under a lease that still stands. It obeys the pauses, and
+gives nothing to who must not get it.
 """
 
 from collections.abc import Collection, Sequence
@@ -13,7 +14,7 @@ from sqlalchemy import Connection, Engine, Integer, Row, Select, bindparam, func
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from service.message import REACHED, Attempt, Category, Message, Priority, Scope, Status, Template
-from service.outbox import daily, tables
+from service.outbox import blocking, daily, tables
 from service.outbox.leases import Lease, stands
 from service.outbox.pauses import PauseKey, stopped, waits
 
@@ -152,6 +153,7 @@ def _due(
             _messages.c.due_at <= _NOW,
             _messages.c.expires_at > _NOW,
             ~waits(waba_id, _NOW),
+            ~blocking.blocks(),
         )
         .order_by(_messages.c.due_at, _messages.c.message_id)
     )

@@ -27,8 +27,13 @@ class StoreUnavailable(Exception):
     """The database did not take it: nothing was stored, the same call may be made again."""
 
 
-def open_engine(url: str, pool_size: int = 10) -> Engine:
+KEEPS_OUTCOMES = "keeps_outcomes"
+"""The execution option of an engine whose transactions keep what is to be published (`outcomes.py`)."""
+
+
+def open_engine(url: str, pool_size: int = 10, *, keeps_outcomes: bool = False) -> Engine:
     """Connect lazily to `url`; raise ValueError for a database that is neither SQLite nor PostgreSQL."""
+    options = {KEEPS_OUTCOMES: keeps_outcomes}
     try:
         parsed = make_url(url)
     except (exc.ArgumentError, ValueError):  # their words quote the URL, which may hold a password
@@ -36,7 +41,7 @@ def open_engine(url: str, pool_size: int = 10) -> Engine:
         raise ValueError(f"it is no database URL; write {hint}") from None
     match parsed.get_backend_name():
         case "sqlite":
-            return _open_sqlite(url, parsed.database)
+            return _open_sqlite(url, parsed.database, options)
         case "postgresql":
             return create_engine(
                 parsed.set(drivername="postgresql+psycopg"),
@@ -45,6 +50,7 @@ def open_engine(url: str, pool_size: int = 10) -> Engine:
                 pool_timeout=_WAIT_SECONDS,
                 pool_pre_ping=True,
                 hide_parameters=True,
+                execution_options=options,
                 connect_args={
                     "connect_timeout": _WAIT_SECONDS,
                     "options": f"-c timezone=UTC -c lock_timeout={_WAIT_SECONDS}s -c statement_timeout=30s "
@@ -54,11 +60,14 @@ def open_engine(url: str, pool_size: int = 10) -> Engine:
     raise ValueError(f"it must begin with sqlite:/// or postgresql://, not {parsed.get_backend_name()}://")
 
 
-def _open_sqlite(url: str, path: str | None) -> Engine:
+def _open_sqlite(url: str, path: str | None, options: dict[str, Any]) -> Engine:
     if path and path != ":memory:":
         Path(path).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
-        url, hide_parameters=True, connect_args={"timeout": _WAIT_SECONDS, "check_same_thread": False}
+        url,
+        hide_parameters=True,
+        execution_options=options,
+        connect_args={"timeout": _WAIT_SECONDS, "check_same_thread": False},
     )
 
     @event.listens_for(engine, "connect")

@@ -9,14 +9,30 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine
 
 from service.message import Attempt, Door, ParsedEvent, Pause, Refusal, Settlement, Status, StatusUpdate, Template
-from service.outbox import accept, claims, daily, decisions, doors, doubt, leases, pauses, queue, statuses, tables
+from service.outbox import (
+    accept,
+    cancel,
+    claims,
+    daily,
+    decisions,
+    doors,
+    doubt,
+    leases,
+    pauses,
+    queue,
+    replay,
+    statuses,
+    tables,
+)
 from service.outbox.accept import Receipt, ReceiptConflict
 from service.outbox.claims import Demand
 from service.outbox.daily import Portfolio
 from service.outbox.database import StoreUnavailable, reading, transaction, upsert
-from service.outbox.decisions import Decision, Replayed, Selection, Terms
+from service.outbox.decisions import Decision
 from service.outbox.leases import Lease, Shares
 from service.outbox.pauses import PauseKey
+from service.outbox.replay import Replayed, Terms
+from service.outbox.search import Filter
 from service.outbox.statuses import Applied, LateFailure
 
 __all__ = [
@@ -165,28 +181,46 @@ class Outbox:
             return pauses.find(connection, keys, now)
 
     def preview_replay(
-        self, selection: Selection, now: datetime, not_before: Mapping[int, timedelta], never: Collection[int]
+        self, wanted: Filter, now: datetime, not_before: Mapping[int, timedelta], never: Collection[int]
     ) -> Replayed:
         """What `replay` would do."""
         with reading(self._engine) as connection:
-            return decisions.preview(connection, selection, Terms(now, not_before, never))
+            return replay.preview(connection, replay.replayable(wanted), Terms(now, not_before, never))
 
     def replay(
-        self, selection: Selection, now: datetime, not_before: Mapping[int, timedelta], never: Collection[int]
+        self, wanted: Filter, now: datetime, not_before: Mapping[int, timedelta], never: Collection[int]
     ) -> Replayed:
         """Send again what failed, expired or was never answered, in several transactions where it is much.
 
         After a failure with a code of `not_before` it goes so long after it; with one of `never` not at all. After
-        StoreUnavailable the same call takes what is left.
+        StoreUnavailable the same call takes what is left. Raise ValueError as `replay.replayable` does.
         """
-        terms, total = Terms(now, not_before, never), Replayed()
+        wanted, terms, total = replay.replayable(wanted), Terms(now, not_before, never), Replayed()
         after: str | None = ""
         while after is not None:
             with transaction(self._engine) as connection:
-                some, after = decisions.replay(connection, selection, terms, after)
+                some, after = replay.replay(connection, wanted, terms, after)
             if some.queued:
                 self._announce()
             total += some
+        return total
+
+    def preview_cancel(self, wanted: Filter) -> int:
+        """How many `cancel` would call off."""
+        with reading(self._engine) as connection:
+            return cancel.preview(connection, cancel.cancellable(wanted))
+
+    def cancel(self, wanted: Filter, now: datetime) -> int:
+        """Call off what is queued, in several transactions where it is much. How many.
+
+        After StoreUnavailable the same call takes what is left. Raise ValueError as `cancel.cancellable` does.
+        """
+        wanted, total = cancel.cancellable(wanted), 0
+        after: str | None = ""
+        while after is not None:
+            with transaction(self._engine) as connection:
+                cancelled, after = cancel.cancel(connection, wanted, now, after)
+            total += len(cancelled)
         return total
 
     def decide(self, message_id: str, decision: Decision, now: datetime) -> Status:

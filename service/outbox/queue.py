@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.elements import ColumnElement
 
 from service.message import Outcome, Settlement, Status, may_become
-from service.outbox import daily, tables
+from service.outbox import blocking, consent, daily, outcomes, tables
 from service.outbox.leases import Lease, stands
 
 EXPIRED_AT_ONCE = 5_000
@@ -43,7 +43,8 @@ def lock_messages(connection: Connection, message_ids: Iterable[str]) -> None:
 def settle(connection: Connection, settlements: Iterable[Settlement], now: datetime) -> None:
     """Record what each attempt came to, and move its message where that attempt is still its newest.
 
-    A late answer counts: `accepted` also moves a message that was given up for unanswered or queued again meanwhile.
+    A late answer counts: `accepted` also moves a message that was given up for unanswered or queued again meanwhile. What
+    would go again to somebody who opted out meanwhile is `suppressed`; who opts out by an answer is suppressed with it.
     """
     ordered = sorted(settlements, key=lambda s: (s.message_id, s.attempt))
     lock_messages(connection, {s.message_id for s in ordered})
@@ -58,6 +59,11 @@ def settle(connection: Connection, settlements: Iterable[Settlement], now: datet
             select(_messages.c.message_id, _messages.c.attempts).where(_messages.c.message_id.in_(sorted(not_reached)))
         )
         daily.take_off(connection, (row.message_id for row in newest if row.attempts == not_reached[row.message_id]))
+    queued = sorted({s.message_id for s in ordered if s.status is Status.QUEUED})
+    if queued:
+        blocking.withhold(connection, _messages.c.message_id.in_(queued), now)
+    consent.refused_marketing(connection, {s.message_id: now for s in ordered if s.opted_out}, now)
+    outcomes.keep(connection, {s.message_id for s in ordered}, now)
 
 
 def _record(connection: Connection, settlements: Sequence[Settlement], now: datetime, *, certain: bool) -> None:
@@ -148,7 +154,11 @@ def _known_to_have_failed() -> ColumnElement[bool]:
 
 
 def expire(connection: Connection, lease: Lease, now: datetime) -> int:
-    """End what has waited longer than it was worth sending, at most EXPIRED_AT_ONCE. How many."""
+    """End what will never go: what is blocked, and what has waited longer than it was worth sending.
+
+    At most EXPIRED_AT_ONCE of these; how many waited too long.
+    """
+    blocking.sweep(connection, lease, now)
     late = (
         select(_messages.c.message_id)
         .where(_messages.c.phone_number_id == lease.phone_number_id, tables.WAITS, _messages.c.expires_at <= now)
@@ -159,7 +169,12 @@ def expire(connection: Connection, lease: Lease, now: datetime) -> int:
     statement = (
         update(_messages)
         .where(_messages.c.message_id.in_(select(late.c.message_id)), tables.WAITS, stands(connection, lease))
-        .values(status=Status.EXPIRED.value, status_at=now)
+        .values(
+            status=case((blocking.blocks(), Status.SUPPRESSED.value), else_=Status.EXPIRED.value),
+            status_at=now,
+        )
         .returning(_messages.c.message_id)
     )
-    return len(connection.execute(statement).all())
+    ended = connection.execute(statement).scalars().all()
+    outcomes.keep(connection, ended, now)
+    return len(ended)

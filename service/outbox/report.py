@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, Result, func, select, true
+from sqlalchemy import ColumnElement, Connection, Engine, Result, func, select, true
 
-from service.message import Pause, Scope, Status
-from service.outbox import daily, pauses, tables
+from service.message import Inbound, Pause, Scope, Status
+from service.outbox import daily, inbound, outcomes, pauses, tables
 from service.outbox.database import reading
 from service.outbox.pauses import PauseKey
 from service.outbox.statuses import UNMATCHED_FOR
@@ -17,16 +17,38 @@ Facts = Mapping[str, Any]
 """One row: names of columns in `tables` → values."""
 
 
-def _facts(rows: Result[Any]) -> list[Facts]:
+NEWEST = (tables.attempts.c.message_id == tables.messages.c.message_id) & (
+    tables.attempts.c.attempt == tables.messages.c.attempts
+)
+"""How a message is joined with its newest attempt."""
+
+
+def facts_of(rows: Result[Any]) -> list[Facts]:
+    """The rows of a query by the names of their columns."""
     return [dict(zip(rows.keys(), row, strict=True)) for row in rows]
+
+
+def count_by_status(connection: Connection, which: ColumnElement[bool]) -> dict[str, int]:
+    """How many messages of these stand in each status."""
+    status, number = tables.messages.c.status, func.count().label("number")
+    return {row.status: row.number for row in connection.execute(select(status, number).where(which).group_by(status))}
+
+
+def count_failures(connection: Connection, which: ColumnElement[bool]) -> dict[int | None, int]:
+    """How many messages of these have failed, by the code of their newest attempt."""
+    code = tables.attempts.c.code
+    failed = tables.messages.c.status == Status.FAILED.value
+    counted = select(code, func.count().label("number")).select_from(tables.messages).join(tables.attempts, NEWEST)
+    return {row.code: row.number for row in connection.execute(counted.where(which, failed).group_by(code))}
 
 
 @dataclass(frozen=True, slots=True)
 class MessageFacts:
-    """A message with its attempts, oldest first."""
+    """A message with its attempts and what was answered to it, oldest first."""
 
     message: Facts
     attempts: list[Facts]
+    replies: Sequence[Inbound] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +94,7 @@ class Report:
         """One message, or None where none has this id."""
         with reading(self._engine) as connection:
             found = connection.execute(select(tables.messages).where(tables.messages.c.message_id == message_id))
-            message = next(iter(_facts(found)), None)
+            message = next(iter(facts_of(found)), None)
             if message is None:
                 return None
             attempts = connection.execute(
@@ -80,42 +102,23 @@ class Report:
                 .where(tables.attempts.c.message_id == message_id)
                 .order_by(tables.attempts.c.attempt)
             )
-            return MessageFacts(message, _facts(attempts))
+            return MessageFacts(message, facts_of(attempts), inbound.of_message(connection, message_id))
 
     def event(self, event_id: str) -> EventFacts | None:
         """One event, refused ones included, or None where none has this id."""
-        messages, attempts = tables.messages.c, tables.attempts.c
         with reading(self._engine) as connection:
             found = connection.execute(select(tables.events).where(tables.events.c.event_id == event_id))
-            event = next(iter(_facts(found)), None)
+            event = next(iter(facts_of(found)), None)
             if event is None:
                 return None
-            counts = connection.execute(
-                select(messages.status, func.count().label("number"))
-                .where(messages.event_id == event_id)
-                .group_by(messages.status)
-            )
-            failures = connection.execute(
-                select(attempts.code, func.count().label("number"))
-                .select_from(tables.messages)
-                .join(
-                    tables.attempts,
-                    (attempts.message_id == messages.message_id) & (attempts.attempt == messages.attempts),
-                )
-                .where(messages.event_id == event_id, messages.status == Status.FAILED.value)
-                .group_by(attempts.code)
-            )
+            of_event = tables.messages.c.event_id == event_id
+            counts, failures = count_by_status(connection, of_event), count_failures(connection, of_event)
             rejections = connection.execute(
                 select(tables.rejections)
                 .where(tables.rejections.c.event_id == event_id)
                 .order_by(tables.rejections.c.position)
             )
-            return EventFacts(
-                event,
-                {row.status: row.number for row in counts},
-                {row.code: row.number for row in failures},
-                _facts(rejections),
-            )
+            return EventFacts(event, counts, failures, facts_of(rejections))
 
     def queues(self) -> list[QueueFacts]:
         """What is queued or in doubt, per number; the partial indexes hold just that."""
@@ -132,11 +135,10 @@ class Report:
     def unanswered(self, limit: int) -> list[Unanswered]:
         """The messages that got no answer, the oldest first."""
         messages, attempts = tables.messages.c, tables.attempts.c
-        newest = (attempts.message_id == messages.message_id) & (attempts.attempt == messages.attempts)
         columns = messages.message_id, messages.to, messages.phone_number_id, messages.template_name, messages.language
         found = (
             select(*columns, attempts.started_at)
-            .join(tables.attempts, newest)
+            .join(tables.attempts, NEWEST)
             .where(tables.IN_DOUBT, messages.status == Status.UNANSWERED.value)
             .order_by(attempts.started_at, messages.message_id)
             .limit(limit)
@@ -172,6 +174,11 @@ class Report:
         """Each portfolio that has a daily limit, with the limit and how much of it is used."""
         with reading(self._engine) as connection:
             return daily.usage(connection)
+
+    def outcomes_waiting(self) -> int:
+        """How many outcomes were not published yet."""
+        with reading(self._engine) as connection:
+            return outcomes.count_waiting(connection)
 
     def served_numbers(self) -> list[str]:
         """Every phone number that a dispatcher has ever served."""

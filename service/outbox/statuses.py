@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
 from service.message import MOVES, Outcome, Pause, Status, StatusUpdate, Template
-from service.outbox import tables
+from service.outbox import blocking, consent, outcomes, tables
 from service.outbox.database import upsert
 from service.outbox.queue import lock_messages
 
@@ -86,11 +86,12 @@ def adopt(connection: Connection, wamids: Iterable[str], now: datetime, max_trie
     if not rows:
         return
     connection.execute(delete(_unmatched).where(_unmatched.c.id.in_([row.id for row in rows])))
-    updates = [
-        StatusUpdate(Status(row.status), row.at, row.wamid, None, row.code, row.title, row.details, _retry_after(row))
-        for row in rows
-    ]
-    apply(connection, updates, now, max_tries)
+    apply(connection, [_kept(row) for row in rows], now, max_tries)
+
+
+def _kept(row: Row[Any]) -> StatusUpdate:
+    facts = row.code, row.title, row.details, _retry_after(row)
+    return StatusUpdate(Status(row.status), row.at, row.wamid, None, *facts, opted_out=bool(row.opted_out))
 
 
 def _retry_after(row: Row[Any]) -> timedelta | None:
@@ -160,6 +161,8 @@ def _apply_to(
     if changes:
         connection.execute(_UPDATE_ATTEMPT, changes)
         applied.failed += _move_messages(connection, news_of, now, max_tries)
+        refused = {of: one.at for (of, _), news in news_of.items() for one in news.updates if one.opted_out}
+        consent.refused_marketing(connection, refused, now)
 
 
 _UPDATE_ATTEMPT = (
@@ -223,6 +226,9 @@ def _move_messages(
             changes.append({"of_message": row.message_id} | {f"new_{name}": fact for name, fact in facts.items()})
     if changes:
         connection.execute(_UPDATE_MESSAGE, changes)
+        queued = [one["of_message"] for one in changes if one["new_status"] == Status.QUEUED]
+        blocking.withhold(connection, columns.message_id.in_(queued), now)
+        outcomes.keep(connection, [one["of_message"] for one in changes], now)
     return [
         _late_failure(rows[message_id], one)
         for (message_id, _), news in news_of.items()
@@ -279,6 +285,7 @@ def _keep(connection: Connection, updates: Sequence[StatusUpdate], now: datetime
             "details": news.details,
             "retry": int(news.retry_after is not None),
             "retry_seconds": None if news.retry_after is None else int(news.retry_after.total_seconds()),
+            "opted_out": int(news.opted_out),
             "expires_at": now + UNMATCHED_FOR,
         }
         for news in sorted(updates, key=lambda news: (news.wamid, news.status))  # one order for all, as with any lock

@@ -89,6 +89,8 @@ events = Table(
     Column("answer", Text, nullable=False),
     Column("refused_body", Text),
     UniqueConstraint("source", "receipt_id"),
+    Index("ix_events_campaign", "campaign_id"),
+    Index("ix_events_journey", "journey_id"),
 )
 """One row per event, refused ones included. `answer` is the answer's body, given again for a known `receipt_id`;
 `refused_body` is kept of a refused event only, so that nothing is lost while the caller mends it."""
@@ -334,6 +336,7 @@ outcomes = Table(
     Column("status", String(16)),
     Column("at", UtcMoment, nullable=False),
     Column("claimed_until", UtcMoment),
+    Index("ix_outcomes_subject", "subject"),
 )
 """What is still to be published, in the order in which it happened: `subject` is a message's id, or the wamid of a reply. A row
 goes once it was published; `claimed_until` keeps two dispatchers from publishing the same."""

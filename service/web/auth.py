@@ -17,6 +17,7 @@ from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError, WebhookVerificationError
 
 from service import metrics
+from service.secrets import KeyEntries, Renewed, UnusableKeys
 from service.web.problems import problem, unauthorised
 
 SCOPES = ("send", "read", "operate", "pii")
@@ -25,31 +26,45 @@ _ENTRY = re.compile(r"(?P<name>[A-Za-z0-9_-]+):(?P<scopes>[a-z+]+):(?P<digest>[0
 P = ParamSpec("P")
 
 
-class BadKeys(ValueError):
+class BadKeys(UnusableKeys):
     """Keys in the settings that cannot be used; the sentence says which entry, and nothing of what stands in it."""
+
+
+def fixed(*entries: str) -> KeyEntries:
+    """Keys that never change."""
+    return KeyEntries(lambda: entries)
 
 
 class Signatures:
     """Verifies Standard Webhooks signatures with any of several keys (rotation)."""
 
-    def __init__(self, keys: Sequence[str]) -> None:
-        """Raise BadKeys."""
-        try:
-            self._keys = [Webhook(key) for key in keys]
-        except (binascii.Error, ValueError, EmptyWebhookSecretError) as error:
-            raise BadKeys(
-                "SIGNING_KEYS: each key is whsec_ followed by base64; make one with: openssl rand -base64 32"
-            ) from error
+    def __init__(self, entries: KeyEntries, monotonic: Callable[[], float] = float) -> None:
+        """Raise BadKeys or SecretProblem. `monotonic` is asked only where the entries may change."""
+        self._keys = Renewed(entries, _parse_signing_keys, monotonic)
 
     def are_genuine(self, body: bytes, headers: dict[str, str]) -> bool:
         """Whether the signature fits these very bytes and is at most five minutes old."""
-        for key in self._keys:
-            try:
-                key.verify(body, headers, json_parse=False)
-                return True
-            except (WebhookVerificationError, ValueError):
-                # ValueError: what the library lets through for headers or bodies that are no text, no base64, no pair
-                continue
+        keys = self._keys.get()
+        if any(_fits(key, body, headers) for key in keys):
+            return True
+        newer = self._keys.get_newer()
+        return newer is not keys and any(_fits(key, body, headers) for key in newer)
+
+
+def _parse_signing_keys(entries: Sequence[str]) -> list[Webhook]:
+    try:
+        return [Webhook(key) for key in entries]
+    except (binascii.Error, ValueError, EmptyWebhookSecretError):
+        pass  # and raised outside: the error's own text may quote the key
+    raise BadKeys("SIGNING_KEYS: each key is whsec_ followed by base64; make one with: openssl rand -base64 32")
+
+
+def _fits(key: Webhook, body: bytes, headers: dict[str, str]) -> bool:
+    try:
+        key.verify(body, headers, json_parse=False)
+        return True
+    except (WebhookVerificationError, ValueError):
+        # ValueError: what the library lets through for headers or bodies that are no text, no base64, no pair
         return False
 
 
@@ -63,21 +78,33 @@ class ApiKey:
 
 
 class ApiKeys:
-    """Finds the key a caller shows."""
+    """Finds the key a caller shows. Several may have the same name, as while one is rotated."""
 
-    def __init__(self, entries: Sequence[str]) -> None:
-        """Entries are `name:scope+scope:sha256`; raise BadKeys."""
-        self._keys = [_parse(n, entry) for n, entry in enumerate(entries, start=1)]
+    def __init__(self, entries: KeyEntries, monotonic: Callable[[], float] = float) -> None:
+        """Entries are `name:scope+scope:sha256`; raise BadKeys or SecretProblem.
+
+        `monotonic` is asked only where the entries may change.
+        """
+        self._keys = Renewed(entries, _parse_api_keys, monotonic)
 
     def find(self, authorization: str | None) -> ApiKey | None:
         """The key behind an Authorization header; every key is compared, so that time tells nothing."""
         scheme, _, token = (authorization or "").partition(" ")
         digest = hashlib.sha256(token.strip().encode("utf-8", "replace")).hexdigest()
-        found = None
-        for key in self._keys:
-            if hmac.compare_digest(key.digest, digest):
-                found = key
+        found = _find(self._keys.get(), digest) or _find(self._keys.get_newer(), digest)
         return found if scheme.lower() == "bearer" else None
+
+
+def _find(keys: Sequence[ApiKey], digest: str) -> ApiKey | None:
+    found = None
+    for key in keys:
+        if hmac.compare_digest(key.digest, digest):
+            found = key
+    return found
+
+
+def _parse_api_keys(entries: Sequence[str]) -> list[ApiKey]:
+    return [_parse(n, entry) for n, entry in enumerate(entries, start=1)]
 
 
 def _parse(n: int, entry: str) -> ApiKey:

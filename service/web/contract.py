@@ -30,7 +30,7 @@ class Fault(BaseModel):
     path: str = Field(description="where in the body, as in `Data.params[0].type`; empty for the whole")
     code: str = Field(
         description="`not_an_object` `missing` `empty` `not_a_string` `not_a_list` `invalid_json` `invalid_value` "
-        "`invalid_params` `receipt_conflict`"
+        "`invalid_params` `too_many` `unknown_field` `receipt_conflict`"
     )
     detail: str
 
@@ -128,14 +128,16 @@ class RecipientResult(BaseModel):
     """What became of one recipient at intake."""
 
     recipient: str = Field(
-        description="the endpoint's or the profile's id; `CustomerProfiles[3]` where that one has none"
+        description="the endpoint's or the profile's id; `CustomerProfiles[3]` where that one has none; of a "
+        "direct message its `id` or its position"
     )
     status: Literal["accepted", "duplicate", "rejected"]
     message_id: str | None = Field(None, description="of the message; for a duplicate, of the first one")
     code: str | None = Field(
         None,
         description="why it was rejected: `invalid_address` `opted_out` `inactive` `placeholder_missing` `invalid_params` "
-        "`unknown_message` `unknown_phone_number` `too_large`",
+        "`unknown_message` `unknown_phone_number` `too_large` `template_unknown` `template_not_approved` `template_mismatch` "
+        "`suppressed`",
     )
     path: str | None = Field(None, description="where in the event")
     detail: str | None = Field(None, description="what to do")
@@ -144,7 +146,8 @@ class RecipientResult(BaseModel):
 class Receipt(BaseModel):
     """The answer to everything that brings messages, with one result per recipient.
 
-    A known `webhook-id` with the same body gets the stored answer and `Idempotent-Replayed: true`; with another body 422.
+    A known `webhook-id` or `Idempotency-Key` with the same body gets the stored answer and `Idempotent-Replayed: true`; with
+    another body 422.
     """
 
     model_config = example(

@@ -9,7 +9,6 @@
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,13 +21,14 @@ from pydantic import BaseModel
 from service import metrics
 from service.intake import connect, pinpoint
 from service.intake.rules import Rules
-from service.message import Event, Fault, ParsedEvent, Refusal, Rejection, printable
+from service.message import Event, Fault, ParsedEvent, Refusal, printable
 from service.outbox.outbox import Outbox, Receipt, ReceiptConflict
 from service.web.auth import Signatures
 from service.web.contract import ConnectEvent, PinpointEvent, Problem
 from service.web.contract import Receipt as ReceiptModel
 from service.web.openapi import EVENTS, SPEC, Answers
-from service.web.problems import CONTENT_TYPE, problem, problem_text, unauthorised
+from service.web.problems import problem, problem_text, unauthorised
+from service.web.receipts import NotJson, answered, count, in_words, read_json
 
 _RECEIPT = re.compile(r"evt_([0-9]{13})_.+")
 """The shim's `webhook-id` begins with the moment it received the event, in epoch milliseconds."""
@@ -117,7 +117,7 @@ def _receive(intake: Intake, source: Source) -> Response:
         fault = Fault("webhook-id", "receipt_conflict", "this id was used for another body; give each event its own")
         return problem(422, "Receipt id used twice", fault.detail, [fault])
     metrics.EVENTS.labels(event.source, receipt.http_status).inc()
-    return _answer(receipt)
+    return answered(receipt)
 
 
 def _event(source: str, body: bytes, receipt_id: str, now: datetime, event_id: str) -> Event:
@@ -144,38 +144,19 @@ def _received_at(receipt_id: str, now: datetime) -> datetime:
 def _take(intake: Intake, source: Source, event: Event, body: bytes, now: datetime) -> Receipt:
     """Parse and keep; a refused event is kept too, with the answer that says why."""
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        refusal = Refusal(event, [Fault("", "invalid_json", f"the body is not JSON: {reason}")])
+        document = read_json(body)
+    except NotJson as error:
+        refusal = Refusal(event, [Fault("", "invalid_json", str(error))])
         return _refuse(intake, refusal, 400, "Not JSON", body, now)
     parsed = source.parse_event(document, event, intake.rules, intake.new_id)
     if isinstance(parsed, Refusal):
         return _refuse(intake, parsed, 422, "Event refused", body, now)
     receipt = intake.outbox.add(parsed, now)
     if not receipt.replayed:
-        _count(parsed, receipt)
+        count(parsed, receipt)
     return receipt
 
 
 def _refuse(intake: Intake, refusal: Refusal, status: int, title: str, body: bytes, now: datetime) -> Receipt:
-    detail = "; ".join(f"{fault.path or 'body'}: {fault.detail}" for fault in refusal.faults)
-    answer = problem_text(status, title, detail, refusal.faults, event_id=refusal.event.event_id)
+    answer = problem_text(status, title, in_words(refusal.faults), refusal.faults, event_id=refusal.event.event_id)
     return intake.outbox.refuse(refusal, status, answer, body.decode("utf-8", "backslashreplace"), now)
-
-
-def _count(parsed: ParsedEvent, receipt: Receipt) -> None:
-    rejected = [item for item in parsed.results if isinstance(item, Rejection)]
-    duplicates = len(parsed.results) - len(rejected) - receipt.queued
-    for result, count in (("accepted", receipt.queued), ("duplicate", duplicates), ("rejected", len(rejected))):
-        metrics.RECIPIENTS.labels(parsed.event.source, result).inc(count)
-    for item in rejected:
-        metrics.REJECTIONS.labels(item.code).inc()
-
-
-def _answer(receipt: Receipt) -> Response:
-    content_type = "application/json" if receipt.http_status == 202 else CONTENT_TYPE
-    answer = Response(receipt.answer, receipt.http_status, content_type=content_type)
-    if receipt.replayed:
-        answer.headers["Idempotent-Replayed"] = "true"
-    return answer

@@ -18,7 +18,9 @@ body. Phone numbers are masked unless the key has the scope `pii`, and never sta
 """
 
 EVENTS = Tag(name="events", description="What brings messages. The shim signs these calls with one of `SIGNING_KEYS`.")
+MESSAGES = Tag(name="messages", description="Messages of internal systems, without an event. Called with an API key.")
 REPORTS = Tag(name="reports", description="What became of them. `whatsapp-channel keys new NAME` makes a key.")
+OPERATE = Tag(name="operate", description="What an operator changes. Needs a key with the scope `operate`.")
 WEBHOOKS = Tag(name="webhooks", description="What Meta calls. Subscribe the app's webhook to this address.")
 
 SPEC = SpecTree(
@@ -67,6 +69,7 @@ MEANINGS = {
     "401": "Signature or key missing, wrong or stale. Nothing is kept; the body is empty.",
     "403": "Not allowed with this key or token.",
     "404": "No such thing.",
+    "409": "As it stands, that cannot be done; `detail` says what can.",
     "413": "Over 6 MB. Not kept.",
     "422": "Nothing in it can be used; `errors` says why, fault by fault. Sending the same again does not help.",
     "503": "The store is down: nothing was kept, nothing read. `Retry-After` says when to come again.",

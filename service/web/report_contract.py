@@ -30,8 +30,19 @@ class AttemptReport(BaseModel):
     http_status: int | None
     code: int | None
     fbtrace_id: str | None
-    wamid: str | None
+    wamid: str | None = Field(
+        description="Meta's id of the message; its end only, unless the key has the scope pii: it spells the phone number"
+    )
     statuses: list[StatusMoment]
+
+
+class Reply(BaseModel):
+    """What the person answered to the message: a text, a tap on a button, or something else by its kind."""
+
+    kind: str
+    at: str
+    text: str | None = Field(description="null unless the key has the scope pii")
+    payload: str | None = Field(description="of the button that was tapped")
 
 
 class Failure(BaseModel):
@@ -80,10 +91,11 @@ class MessageReport(BaseModel):
                     "http_status": 200,
                     "code": 131026,
                     "fbtrace_id": None,
-                    "wamid": "wamid.HBgNODYxMzgwMDEzODAwMBUCABEYEjQ1",
+                    "wamid": "wamid.••••EYEjQ1",
                     "statuses": [{"status": "failed", "at": "2026-11-01T09:00:02.000Z"}],
                 }
             ],
+            "replies": [],
             "waits_for": [],
             "failure": {
                 "code": 131026,
@@ -111,6 +123,9 @@ class MessageReport(BaseModel):
     priority: Literal["high", "normal"]
     expires_at: str
     attempts: list[AttemptReport]
+    replies: list[Reply] = Field(
+        default_factory=list, description="what was answered; not among the results of a search"
+    )
     waits_for: list[WaitsFor] = Field(description="the pauses that hold a queued message back")
     failure: Failure | None
 
@@ -154,3 +169,43 @@ class EventReport(BaseModel):
     failures: list[FailureCount]
     rejections: list[RecipientResult]
     problem: Problem | None = Field(description="set where the whole event was refused")
+
+
+class CampaignReport(BaseModel):
+    """A campaign or a journey over all its events."""
+
+    model_config = example(
+        {
+            "campaign_id": "13978104ce5d6017c72552257a5cafe0",
+            "received_at": RECEIVED,
+            "last_received_at": "2026-11-01T09:04:10.456Z",
+            "events": 20,
+            "recipients": 1000,
+            "counts": {"read": 700, "delivered": 238, "failed": 2, "queued": 50, "rejected": 10},
+            "failures": [
+                {
+                    "code": 131026,
+                    "count": 2,
+                    "explanation": "The number is not on WhatsApp, has not accepted its terms, or uses too old a version.",
+                    "next_step": "Reach this person another way and take the number out of the WhatsApp segment.",
+                }
+            ],
+            "paused": {
+                "scope": "campaign",
+                "key": "13978104ce5d6017c72552257a5cafe0",
+                "reason": "operator",
+                "detail": "wrong price",
+                "since": "2026-11-01T09:05:00.000Z",
+                "until": None,
+            },
+        }
+    )
+
+    campaign_id: str
+    received_at: str = Field(description="of its first event")
+    last_received_at: str
+    events: int
+    recipients: int = Field(description="in all its events; who came twice counts twice, although one message was sent")
+    counts: dict[str, int]
+    failures: list[FailureCount] = Field(description="the most frequent first")
+    paused: WaitsFor | None = Field(description="the campaign's own pause; others may hold its messages, too")

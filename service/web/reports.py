@@ -1,56 +1,45 @@
-"""`GET /v1/messages/{id}` and `GET /v1/events/{id}`: what became of a message, of an event. API key with scope `read`.
+"""`GET /v1/messages/{id}`, `GET /v1/events/{id}`, `GET /v1/campaigns/{id}`: what became of them. API key with scope `read`.
 
-Facts come from the outbox's report, the words for a failure from the table of error codes (G9). Phone numbers are masked
-unless the key has the scope `pii`.
+Facts come from the outbox's report, their public form from `report_forms`. Phone numbers are masked unless the key has the
+scope `pii`.
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from flask import Blueprint, Response, g, jsonify
+from werkzeug.routing import BaseConverter
 
-from service.intake.address import mask
-from service.message import Pause, Priority, Scope, Status, Template
-from service.outbox.decisions import DECIDED
-from service.outbox.report import EventFacts, Facts, MessageFacts, Report
+from service.message import Pause, Scope, Status, Template
+from service.outbox.pauses import PauseKey
+from service.outbox.report import Facts, MessageFacts, Report
+from service.outbox.search import Search
 from service.web.auth import ApiKeys, needs_scope
 from service.web.contract import Problem
 from service.web.openapi import REPORTS, SPEC, Answers
 from service.web.problems import problem
-from service.web.report_contract import EventReport, MessageReport
-from service.whatsapp.errors import Verdict, verdict_on
+from service.web.report_contract import CampaignReport, EventReport, MessageReport
+from service.web.report_forms import campaign_report, event_report, message_report
 from service.whatsapp.pausing import Account, Place
-from service.whatsapp.send_error import Refused
+
+__all__ = ["Anything", "Reports", "blueprint", "event_report", "is_id", "message_report"]
 
 _ID = re.compile(r"[0-9A-Za-z]{1,64}")
-"""The form of our ids; nothing else is looked up, since not every store can compare any character."""
-
-_OUR_WORDS: Mapping[str, tuple[str, str, str]] = {
-    Status.EXPIRED: (
-        "Expired",
-        "The message waited longer than it was worth sending and was never sent.",
-        "Look at the attempts for what held it up; send it again if it still matters, or give it a longer time to live.",
-    ),
-    Status.UNANSWERED: (
-        "No answer from Meta",
-        "The request went out, but no answer came back and no notification either: the person may or may not have it.",
-        "Wait for a notification, or ask the person; sending it again may reach them twice.",
-    ),
-}
 
 
-_DECIDED = Verdict(
-    None,
-    Refused,
-    Scope.MESSAGE,
-    DECIDED,
-    "It was not known what became of the message, and an operator decided that it did not arrive.",
-    "Nothing; a later notification of Meta still counts. Where it must arrive, send it anew.",
-)
+def is_id(name: str) -> bool:
+    """Whether this can be an id of ours; nothing else is looked up, since not every store can compare any character."""
+    return _ID.fullmatch(name) is not None
+
+
+class Anything(BaseConverter):
+    """`<path:…>` for what may hold everything, also slashes at its ends: callers choose the ids of campaigns."""
+
+    regex = "(?s:.+)"
+    part_isolating = False
+    weight = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +47,24 @@ class Reports:
     """What the handlers are given. `accounts`: what the settings say of each phone number."""
 
     report: Report
+    search: Search
     now: Callable[[], datetime]
     accounts: Mapping[str, Account] = field(default_factory=dict)
 
     def waits_for(self, facts: MessageFacts) -> list[Pause]:
         """The pauses that hold a queued message back."""
-        message = facts.message
-        if message["status"] != Status.QUEUED:
-            return []
+        return self.report.pauses(self.now(), self._keys(facts.message)) if _is_queued(facts) else []
+
+    def all_wait_for(self, messages: Sequence[MessageFacts]) -> list[list[Pause]]:
+        """For each of these messages the pauses that hold it back."""
+        standing = self.report.pauses(self.now()) if any(map(_is_queued, messages)) else []
+        return [_among(standing, self._keys(facts.message)) if _is_queued(facts) else [] for facts in messages]
+
+    def pause_of_campaign(self, campaign_id: str) -> Pause | None:
+        """The pause of a whole campaign, if one stands."""
+        return next(iter(self.report.pauses(self.now(), [(Scope.CAMPAIGN, campaign_id)])), None)
+
+    def _keys(self, message: Facts) -> Sequence[PauseKey]:
         place = Place(
             message["phone_number_id"],
             Template(message["template_name"], message["language"]),
@@ -73,7 +72,15 @@ class Reports:
             message["country"],
             message["campaign_id"],
         )
-        return self.report.pauses(self.now(), place.keys())
+        return place.keys()
+
+
+def _is_queued(facts: MessageFacts) -> bool:
+    return bool(facts.message["status"] == Status.QUEUED)
+
+
+def _among(pauses: Sequence[Pause], keys: Sequence[PauseKey]) -> list[Pause]:
+    return [pause for pause in pauses if (pause.scope, pause.key) in keys]
 
 
 def blueprint(reports: Reports, keys: ApiKeys) -> Blueprint:
@@ -96,7 +103,7 @@ def blueprint(reports: Reports, keys: ApiKeys) -> Blueprint:
 
         Its attempts with Meta's statuses and, where it failed, why and what to do. Scope `read`.
         """
-        facts = report.message(message_id) if _ID.fullmatch(message_id) else None
+        facts = report.message(message_id) if is_id(message_id) else None
         if facts is None:
             return problem(404, "No such message", "No message has this id; ids are in the answer to its event.")
         return jsonify(message_report(facts, reports.waits_for(facts), unmasked="pii" in g.api_key.scopes))
@@ -116,107 +123,34 @@ def blueprint(reports: Reports, keys: ApiKeys) -> Blueprint:
 
         Its messages counted by status, failures by code, rejections by name; or why it was refused. Scope `read`.
         """
-        facts = report.event(event_id) if _ID.fullmatch(event_id) else None
+        facts = report.event(event_id) if is_id(event_id) else None
         if facts is None:
             return problem(404, "No such event", "No event has this id; ids are in the answer to the event.")
         return jsonify(event_report(facts))
 
+    _add_campaigns(routes, reports, keys)
     return routes
 
 
-def message_report(facts: MessageFacts, pauses: Sequence[Pause] = (), *, unmasked: bool = False) -> dict[str, Any]:
-    """The public form of a message (contract: calls)."""
-    message = facts.message
-    return {
-        "message_id": message["message_id"],
-        "event_id": message["event_id"],
-        "recipient": message["recipient"],
-        "to": message["to"] if unmasked else mask(message["to"]),
-        "phone_number_id": message["phone_number_id"],
-        "template": {"name": message["template_name"], "language": message["language"]},
-        "status": message["status"],
-        "status_at": _iso(message["status_at"]),
-        "campaign_id": message["campaign_id"],
-        "reference": message["reference"],
-        "priority": Priority(message["priority"]).name.lower(),
-        "expires_at": _iso(message["expires_at"]),
-        "attempts": [_attempt_report(attempt) for attempt in facts.attempts],
-        "waits_for": [_pause_report(pause) for pause in pauses],
-        "failure": _failure(message["status"], facts.attempts),
-    }
+def _add_campaigns(routes: Blueprint, reports: Reports, keys: ApiKeys) -> None:
+    @routes.get("/v1/campaigns/<path:campaign_id>", merge_slashes=False)
+    @SPEC.validate(
+        resp=Answers(HTTP_200=CampaignReport, HTTP_401=None, HTTP_403=Problem, HTTP_404=Problem, HTTP_503=Problem),
+        security={"api_key": []},
+        tags=[REPORTS],
+        skip_validation=True,
+        operation_id="get_campaign",
+        path_parameter_descriptions={"campaign_id": "of the campaign or the journey, percent-encoded"},
+    )
+    @needs_scope(keys, "read")
+    def campaign(campaign_id: str) -> Response:
+        """Tell what came of a campaign or a journey, over all its events.
 
-
-def _pause_report(pause: Pause) -> dict[str, Any]:
-    return {
-        "scope": pause.scope.value,
-        "key": pause.key,
-        "reason": pause.reason.value,
-        "detail": pause.detail,
-        "since": _iso(pause.since),
-        "until": _iso(pause.until) if pause.until else None,
-    }
-
-
-def _attempt_report(attempt: Facts) -> dict[str, Any]:
-    return {
-        "attempt": attempt["attempt"],
-        "started_at": _iso(attempt["started_at"]),
-        "outcome": attempt["outcome"],
-        "http_status": attempt["http_status"],
-        "code": attempt["code"],
-        "fbtrace_id": attempt["fbtrace_id"],
-        "wamid": attempt["wamid"],
-        "statuses": [
-            {"status": status, "at": _iso(attempt[f"{status}_at"])}
-            for status in ("sent", "delivered", "read", "failed")
-            if attempt[f"{status}_at"] is not None
-        ],
-    }
-
-
-def _failure(status: str, attempts: list[Facts]) -> dict[str, Any] | None:
-    """Why the message did not arrive, in words, and what to do."""
-    newest: Facts = attempts[-1] if attempts else {}
-    facts = {"code": newest.get("code"), "details": newest.get("details")}
-    if status in _OUR_WORDS:
-        title, explanation, next_step = _OUR_WORDS[status]
-        return {**facts, "title": title, "explanation": explanation, "next_step": next_step}
-    if status != Status.FAILED:
-        return None
-    verdict = _DECIDED if str(newest.get("title")).startswith(DECIDED) else verdict_on(newest.get("code"))
-    title = newest.get("title") or verdict.title
-    return {**facts, "title": title, "explanation": verdict.explanation, "next_step": verdict.next_step}
-
-
-def event_report(facts: EventFacts) -> dict[str, Any]:
-    """The public form of an event (contract: calls)."""
-    event = facts.event
-    counts = dict(facts.counts)
-    if facts.rejections:
-        counts["rejected"] = len(facts.rejections)
-    return {
-        "event_id": event["event_id"],
-        "source": event["source"],
-        "application_id": event["application_id"],
-        "campaign_id": event["campaign_id"],
-        "journey_id": event["journey_id"],
-        "received_at": _iso(event["received_at"]),
-        "recipients": event["recipients"],
-        "counts": counts,
-        "failures": [_failure_count(code, count) for code, count in facts.failures.items()],
-        "rejections": [
-            {"recipient": row["recipient"], "status": "rejected"}
-            | {"code": row["code"], "path": row["path"], "detail": row["detail"]}
-            for row in facts.rejections
-        ],
-        "problem": json.loads(event["answer"]) if event["http_status"] != 202 else None,
-    }
-
-
-def _failure_count(code: int | None, count: int) -> dict[str, Any]:
-    verdict = verdict_on(code)
-    return {"code": code, "count": count, "explanation": verdict.explanation, "next_step": verdict.next_step}
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        Its messages counted by status, failures by code, and whether it is paused. Rejections are named in each event's own
+        report; messages without a campaign are summed up in their event's. Scope `read`.
+        """
+        facts = reports.search.campaign(campaign_id)
+        if facts is None:
+            hint = "No event names this campaign or journey; a direct call without campaign_id is found by its event."
+            return problem(404, "No such campaign", hint)
+        return jsonify(campaign_report(facts, reports.pause_of_campaign(facts.campaign_id)))

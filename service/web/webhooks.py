@@ -1,7 +1,7 @@
 """`/webhooks/whatsapp`: Meta's notifications.
 
 GET   Meta asks whether this is the right place: the challenge back for the right verify token, else 403
-POST  200 follows the commit of every status in it; anything else makes Meta send the same again, for up to seven days
+POST  200 follows the commit of everything in it; anything else makes Meta send the same again, for up to seven days
       401 not signed with the app's secret · 400 no JSON, though signed · 503 the store is down
 """
 
@@ -15,13 +15,18 @@ from datetime import datetime, timedelta
 from flask import Blueprint, Response, request
 
 from service import metrics
-from service.message import Pause
-from service.outbox.outbox import Applied, LateFailure, Outbox
+from service.intake.address import variants
+from service.message import Blocked, Inbound, Pause, SuppressionSource
+from service.outbox.catalogue import Catalogues
+from service.outbox.consent import Wish
+from service.outbox.inbound import Inbox
+from service.outbox.outbox import LateFailure, Outbox
 from service.secrets import Credentials, SecretProblem, Source
 from service.web.contract import Challenge, Problem
 from service.web.openapi import SPEC, WEBHOOKS, Answers
 from service.web.problems import problem, unauthorised
 from service.whatsapp.errors import verdict_on
+from service.whatsapp.inbound import Preference, Word, Words
 from service.whatsapp.pausing import Account, Place, lifted_by, pause_for, pause_for_template
 from service.whatsapp.webhook import Notification, is_genuine, parse_notification
 
@@ -33,30 +38,77 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Notifications:
-    """What the handlers are given."""
+    """What the handlers are given.
+
+    `accounts` is what the settings say of each phone number, `words` are the replies that stop and start messages, and
+    `stop_blocks` is what a stop keeps away.
+    """
 
     outbox: Outbox
+    inbox: Inbox
+    catalogues: Catalogues
     sources: Sequence[Source]
     now: Callable[[], datetime]
     accounts: Mapping[str, Account] = field(default_factory=dict)
-    """What the settings say of each phone number."""
+    words: Words = field(default_factory=Words)
+    stop_blocks: Blocked = Blocked.ALL
 
-    def take(self, notification: Notification) -> Applied:
-        """Apply the statuses; pause what a failure or a template's new status calls for, and lift what it lifts."""
+    def take(self, notification: Notification) -> None:
+        """Do what it tells, and count it: each kind of news in a transaction of its own, who wants no messages first."""
         now = self.now()
+        self._hear(notification, now)
+        self._heed_templates(notification, now)
+        self._apply(notification, now)
+        metrics.STATUSES.labels("ignored").inc(notification.ignored)
+        metrics.STATUSES.labels("unreadable").inc(notification.unreadable)
+
+    def _hear(self, notification: Notification, now: datetime) -> None:
+        """Keep what people wrote, and suppress or release those who ask for it."""
+        if not notification.inbound and not notification.preferences:
+            return
+        wishes = {reply.wamid: wish for reply in notification.inbound if (wish := self._wish(reply))}
+        preferences = [_preferred(one) for one in notification.preferences]
+        taken = self.inbox.take(notification.inbound, wishes, preferences, now)
+        metrics.STATUSES.labels("inbound").inc(len(notification.inbound))
+        metrics.STATUSES.labels("preference").inc(len(preferences))
+        for wish in (*wishes.values(), *preferences):
+            metrics.WISHES.labels(wish.source.value, "stop" if wish.blocked else "start").inc()
+        if taken.withheld:
+            log.info("messages.suppressed count=%d", taken.withheld)
+
+    def _wish(self, reply: Inbound) -> Wish | None:
+        """What a reply asks for, for every way in which its sender may be written to."""
+        word = self.words.said(reply)
+        if word is None:
+            return None
+        addresses = dict.fromkeys([*variants(reply.sender), *([reply.user_id] if reply.user_id else [])])
+        blocked = self.stop_blocks if word is Word.STOP else None
+        return Wish(tuple(addresses), SuppressionSource.STOP_REPLY, blocked, reply.at, reply.answers)
+
+    def _heed_templates(self, notification: Notification, now: datetime) -> None:
+        """Pause what a template's new status calls for, lift what it lifts, and have the account's templates read anew."""
         waba_ids = {account.waba_id for account in self.accounts.values()}
         for update in notification.templates:
             if lifted := lifted_by(update):
                 self.outbox.resume(lifted)
             elif pause := pause_for_template(update, waba_ids, now):
                 self.outbox.pause(pause)
-                _tell(pause)
+                metrics.count_pause(pause, log)
+        ours = {waba_id for waba_id in waba_ids if waba_id} & notification.changed_accounts
+        if ours:
+            self.catalogues.want(ours, now)
+
+    def _apply(self, notification: Notification, now: datetime) -> None:
+        """Apply the statuses, and pause what a failure calls for."""
         if not notification.statuses:
-            return Applied()
+            return
         applied = self.outbox.apply_statuses(notification.statuses, now, self._pause_for)
         for pause in applied.pauses:
-            _tell(pause)
-        return applied
+            metrics.count_pause(pause, log)
+        for kind, count in (("new", applied.new), ("known", applied.known), ("unmatched", applied.unmatched)):
+            metrics.STATUSES.labels(kind).inc(count)
+        for failure in applied.failed:
+            metrics.LATE_FAILURES.labels(failure.code or 0).inc()
 
     def _pause_for(self, failure: LateFailure, now: datetime) -> Pause | None:
         number = failure.phone_number_id
@@ -64,9 +116,10 @@ class Notifications:
         return pause_for(verdict_on(failure.code), failure.code, place, now)
 
 
-def _tell(pause: Pause) -> None:
-    log.error("paused scope=%s key=%s reason=%s detail=%s", pause.scope, pause.key, pause.reason, pause.detail)
-    metrics.PAUSED.labels(pause.scope.value, pause.reason.value).inc()
+def _preferred(preference: Preference) -> Wish:
+    addresses = dict.fromkeys(variant for address in preference.addresses for variant in variants(address))
+    blocked = Blocked.MARKETING if preference.stop else None
+    return Wish(tuple(addresses), SuppressionSource.USER_PREFERENCES, blocked, preference.at)
 
 
 def blueprint(notifications: Notifications) -> Blueprint:
@@ -104,7 +157,7 @@ def blueprint(notifications: Notifications) -> Blueprint:
     def notify() -> Response:
         """Take a notification from Meta.
 
-        200 follows the commit of every status in it. Anything else makes Meta send the same again, for up to seven days.
+        200 follows the commit of everything in it. Anything else makes Meta send the same again, for up to seven days.
         """
         body = request.get_data(cache=False)
         if not secrets.signed(body, request.headers.get("X-Hub-Signature-256")):
@@ -114,18 +167,7 @@ def blueprint(notifications: Notifications) -> Blueprint:
             document = json.loads(body)
         except (ValueError, RecursionError):
             return problem(400, "Not JSON", "The notification is signed, but its body is not JSON.")
-        notification = parse_notification(document)
-        applied = notifications.take(notification)
-        for kind, count in (
-            ("new", applied.new),
-            ("known", applied.known),
-            ("unmatched", applied.unmatched),
-            ("ignored", notification.ignored),
-            ("unreadable", notification.unreadable),
-        ):
-            metrics.STATUSES.labels(kind).inc(count)
-        for failure in applied.failed:
-            metrics.LATE_FAILURES.labels(failure.code or 0).inc()
+        notifications.take(parse_notification(document))
         return Response(status=200)
 
     return routes

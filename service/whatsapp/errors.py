@@ -391,6 +391,14 @@ SUBCODES: Mapping[tuple[int, int], Verdict] = {
 
 CODES: Mapping[int, Verdict] = {code: verdict for rows in GROUPS.values() for code, verdict in rows.items()}
 
+NOT_BEFORE: Mapping[int, timedelta] = {
+    code: verdict.wait
+    for code, verdict in CODES.items()
+    if issubclass(verdict.kind, Refused) and verdict.scope is Scope.RECIPIENT and verdict.wait
+}
+NEVER = frozenset(code for code, verdict in CODES.items() if issubclass(verdict.kind, OptedOut))
+"""What the table says of an operator's sending again: how long after the failure at the soonest, and which codes forbid it."""
+
 RANGES: Mapping[int, range] = {200: range(200, 300), 131200: range(131200, 131300)}
 """Rows that stand for every code of a range."""
 

@@ -44,22 +44,34 @@ class Place:
                 return scope, self.account.secret
             case Scope.NUMBER | Scope.WABA | Scope.TOKEN:
                 return Scope.NUMBER, self.phone_number_id
-            case Scope.TEMPLATE | Scope.COUNTRY:
-                return next(reversed([key for key in self.keys() if key[0] is scope]), None)
+            case Scope.TEMPLATE:
+                return template_keys(self.template, self.account.waba_id)[-1]
+            case Scope.COUNTRY if self.country:
+                return _keys(scope, self.country, self.account.waba_id)[-1]
         return None
 
     def keys(self) -> list[tuple[Scope, str]]:
         """All that a message here may wait for, what holds for every account before what holds for its own."""
-        template, waba_id = f"{self.template.name}/{self.template.language}", self.account.waba_id
-        names: dict[Scope, list[str | None]] = {
-            Scope.NUMBER: [self.phone_number_id],
-            Scope.WABA: [waba_id],
-            Scope.TOKEN: [self.account.secret],
-            Scope.CAMPAIGN: [self.campaign_id],
-            Scope.TEMPLATE: [template, f"{template}@{waba_id}" if waba_id else None],
-            Scope.COUNTRY: [self.country, f"{self.country}@{waba_id}" if waba_id and self.country else None],
+        waba_id = self.account.waba_id
+        whole = {
+            Scope.NUMBER: self.phone_number_id,
+            Scope.WABA: waba_id,
+            Scope.TOKEN: self.account.secret,
+            Scope.CAMPAIGN: self.campaign_id,
         }
-        return [(scope, name) for scope, listed in names.items() for name in listed if name]
+        country = _keys(Scope.COUNTRY, self.country, waba_id) if self.country else []
+        return (
+            [(scope, name) for scope, name in whole.items() if name] + template_keys(self.template, waba_id) + country
+        )
+
+
+def template_keys(template: Template, waba_id: str | None) -> list[tuple[Scope, str]]:
+    """What a pause of the template is called: for every account, and for its own where that is known."""
+    return _keys(Scope.TEMPLATE, f"{template.name}/{template.language}", waba_id)
+
+
+def _keys(scope: Scope, name: str, waba_id: str | None) -> list[tuple[Scope, str]]:
+    return [(scope, name), *([(scope, f"{name}@{waba_id}")] if waba_id else [])]
 
 
 def pause_for(
@@ -81,17 +93,16 @@ def pause_for_template(update: TemplateUpdate, waba_ids: Collection[str | None],
     """
     if update.event not in _PAUSING or (update.waba_id not in waba_ids and None not in waba_ids):
         return None
-    account = f"@{update.waba_id}" if update.waba_id and None not in waba_ids else ""
+    account = None if None in waba_ids else update.waba_id
     why = f" ({update.reason})" if update.reason else ""
     detail = f"Meta says the template is {update.event.lower()}{why}. It goes on when Meta approves it again."
     until = now + _LONGEST_PAUSE if update.event == "PAUSED" else None
-    key = f"{update.name}/{update.language}{account}"
-    return Pause(Scope.TEMPLATE, key, PauseReason.NOTIFIED, detail, since=now, until=until)
+    key = template_keys(Template(update.name, update.language), account)[-1]
+    return Pause(*key, PauseReason.NOTIFIED, detail, since=now, until=until)
 
 
 def lifted_by(update: TemplateUpdate) -> list[tuple[Scope, str]]:
     """The pauses that a template's new status lifts."""
     if update.event not in _LIFTING:
         return []
-    name = f"{update.name}/{update.language}"
-    return [(Scope.TEMPLATE, name), *([(Scope.TEMPLATE, f"{name}@{update.waba_id}")] if update.waba_id else [])]
+    return template_keys(Template(update.name, update.language), update.waba_id)

@@ -2,21 +2,31 @@
 
 One POST carries up to 1,000 updates, repeated and in any order. Whatever cannot be read is counted and left out: one odd item
 never spoils the rest. The shape is Meta's (webhooks reference, `messages` and `message_template_status_update`, read 2026-11).
+What people tell is read in `inbound.py`.
 """
 
 import hashlib
 import hmac
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 
-from service.message import Status, StatusUpdate, printable
+from service.message import Inbound, Status, StatusUpdate, printable
 from service.whatsapp.answer import read_code, read_words
-from service.whatsapp.errors import retry_late
+from service.whatsapp.errors import retry_late, verdict_on
+from service.whatsapp.inbound import Preference, is_other_preference, read_inbound, read_moment, read_preference
+from service.whatsapp.send_error import OptedOut
+
+TEMPLATE_NEWS = frozenset(
+    {
+        "message_template_status_update",
+        "message_template_quality_update",
+        "message_template_components_update",
+        "template_category_update",
+    }
+)
+"""The kinds of news after which an account's templates are to be read anew."""
 
 _STATUSES = {"sent": Status.SENT, "delivered": Status.DELIVERED, "read": Status.READ, "failed": Status.FAILED}
-_MILLISECONDS = 100_000_000_000
-"""A timestamp above this (year 5138 in seconds) is in milliseconds, which some accounts have been seen to send."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +45,16 @@ class TemplateUpdate:
 
 @dataclass(slots=True)
 class Notification:
-    """What one POST tells. `ignored` counts kinds of news that nothing here reads, `unreadable` broken items."""
+    """What one POST tells. `ignored` counts kinds of news that nothing here reads, `unreadable` broken items.
+
+    `changed_accounts` are those of which a template changed in any way.
+    """
 
     statuses: list[StatusUpdate] = field(default_factory=list)
     templates: list[TemplateUpdate] = field(default_factory=list)
+    inbound: list[Inbound] = field(default_factory=list)
+    preferences: list[Preference] = field(default_factory=list)
+    changed_accounts: set[str] = field(default_factory=set)
     ignored: int = 0
     unreadable: int = 0
 
@@ -59,13 +75,18 @@ def parse_notification(document: object) -> Notification:
     """Read all that can be read; never raises."""
     notification = Notification()
     for waba_id, change in _changes(document, notification):
-        value = change.get("value")
-        if change.get("field") == "message_template_status_update":
-            _read_template(waba_id, value, notification)
-        elif change.get("field") != "messages" or (isinstance(value, dict) and "statuses" not in value):
-            notification.ignored += 1
-        else:
-            _read_statuses(value, notification)
+        value, news = change.get("value"), read_words(change.get("field"), 64)
+        if waba_id is not None and news in TEMPLATE_NEWS:
+            notification.changed_accounts.add(waba_id)
+        match news:
+            case "message_template_status_update":
+                _read_template(waba_id, value, notification)
+            case "messages":
+                _read_messages(value, notification)
+            case "user_preferences":
+                _read_preferences(value, notification)
+            case _ if news not in TEMPLATE_NEWS:
+                notification.ignored += 1
     return notification
 
 
@@ -89,6 +110,38 @@ def _listed(holder: object, name: str, notification: Notification) -> list[objec
     return []
 
 
+def _read_messages(value: object, notification: Notification) -> None:
+    """What Meta calls `messages`: what became of ours, and what people wrote to us; its other news is not read."""
+    has_replies = isinstance(value, dict) and "messages" in value
+    if has_replies:
+        _read_replies(value, notification)
+    if not isinstance(value, dict) or "statuses" in value:
+        _read_statuses(value, notification)
+    elif not has_replies:
+        notification.ignored += 1
+
+
+def _read_replies(value: object, notification: Notification) -> None:
+    metadata = value.get("metadata") if isinstance(value, dict) else None
+    for item in _listed(value, "messages", notification):
+        reply = read_inbound(item, metadata)
+        if reply is not None:
+            notification.inbound.append(reply)
+        else:
+            notification.unreadable += 1
+
+
+def _read_preferences(value: object, notification: Notification) -> None:
+    for item in _listed(value, "user_preferences", notification):
+        preference = None if is_other_preference(item) else read_preference(item)
+        if preference is not None:
+            notification.preferences.append(preference)
+        elif is_other_preference(item):
+            notification.ignored += 1
+        else:
+            notification.unreadable += 1
+
+
 def _read_statuses(value: object, notification: Notification) -> None:
     for item in _listed(value, "statuses", notification):
         update = _status_update(item, notification)
@@ -100,7 +153,7 @@ def _status_update(item: object, notification: Notification) -> StatusUpdate | N
     if not isinstance(item, dict):
         notification.unreadable += 1
         return None
-    status, wamid, at = item.get("status"), item.get("id"), _moment(item.get("timestamp"))
+    status, wamid, at = item.get("status"), item.get("id"), read_moment(item.get("timestamp"))
     if isinstance(status, str) and status not in _STATUSES:  # `played`, `deleted`, and whatever comes next
         notification.ignored += 1
         return None
@@ -123,6 +176,7 @@ def _with_reason(update: StatusUpdate, errors: object) -> StatusUpdate:
         title=read_words(first.get("title")) or read_words(first.get("message")),
         details=read_words(data.get("details") if isinstance(data, dict) else data),
         retry_after=retry_late(code),
+        opted_out=issubclass(verdict_on(code).kind, OptedOut),
     )
 
 
@@ -146,14 +200,3 @@ def _reason(facts: dict[str, object]) -> str | None:
         info = facts.get(name)
         told.extend(info.values() if isinstance(info, dict) else [info])
     return next((words for words in map(read_words, told) if words and words.upper() != "NONE"), None)
-
-
-def _moment(value: object) -> datetime | None:
-    """Meta's timestamp, a string of seconds."""
-    if not isinstance(value, str | int) or isinstance(value, bool):
-        return None
-    try:
-        seconds = float(value)
-        return datetime.fromtimestamp(seconds / 1000 if seconds > _MILLISECONDS else seconds, UTC)
-    except (ValueError, OverflowError, OSError):
-        return None

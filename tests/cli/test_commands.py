@@ -13,13 +13,6 @@ from tests.conftest import SAMPLES
 from tests.running import running
 
 KEYS = {"SIGNING_KEYS": "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQ=", "API_KEYS": f"ops:read:{'0' * 64}"}
-GOOD = {
-    **KEYS,
-    "FB_BUSINESS_PHONE_ID": "106540352242922",
-    "FB_APP_TOKEN": "canary-token",
-    "FB_APP_SECRET": "canary-secret",
-    "WEBHOOK_VERIFY_TOKEN": "canary-verify",
-}
 
 
 def _run(*arguments: str, folder: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
@@ -27,58 +20,6 @@ def _run(*arguments: str, folder: Path, **settings: str) -> "subprocess.Complete
     environment = {**clean, "DATABASE_URL": f"sqlite:///{folder}/channel.db", **settings}
     command = [sys.executable, "-m", "service", *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
-
-
-def test_doctor_finds_nothing_where_nothing_is_missing(tmp_path: Path) -> None:
-    assert _run("migrate", folder=tmp_path).returncode == 0
-    result = _run("doctor", folder=tmp_path, **GOOD)
-    assert (result.returncode, result.stdout.splitlines()[0][0]) == (0, "✓")
-
-
-@pytest.mark.parametrize(
-    ("missing", "changed", "sentence"),
-    [
-        ("FB_BUSINESS_PHONE_ID", {}, "FB_BUSINESS_PHONE_ID"),
-        ("FB_APP_TOKEN", {}, "set FB_SECRET_ARN"),
-        ("FB_APP_SECRET", {}, "no FB_APP_SECRET"),
-        ("WEBHOOK_VERIFY_TOKEN", {}, "no WEBHOOK_VERIFY_TOKEN"),
-        ("SIGNING_KEYS", {}, "SIGNING_KEYS: none"),
-        ("API_KEYS", {}, "API_KEYS: none"),
-        ("", {"API_KEYS": "ops:everything:00"}, "API_KEYS: entry 1 is not"),
-        ("", {"SIGNING_KEYS": "whsec_***"}, "SIGNING_KEYS: each key"),
-        ("", {"DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none"}, "DATABASE_URL"),
-    ],
-)
-def test_doctor_names_what_is_missing_and_how_to_mend_it(
-    tmp_path: Path, missing: str, changed: dict[str, str], sentence: str
-) -> None:
-    _run("migrate", folder=tmp_path)
-    settings = {name: value for name, value in GOOD.items() if name != missing}
-    result = _run("doctor", folder=tmp_path, **{**settings, **changed})
-    assert result.returncode == 1
-    assert sentence in result.stdout
-    assert "canary" not in result.stdout + result.stderr
-
-
-@pytest.mark.parametrize(
-    ("toml", "sentence"),
-    [
-        ("", "no named messages; a Connect journey's action needs one"),
-        ('[messages."My order"]\ntemplate = "t"\n[messages.two]\ntemplate = "t"', "2 named message(s): My order, two"),
-        ('[numbers.1]\n[numbers.2]\n[messages.m]\ntemplate = "t"', "so Connect's events are rejected: set FB_BUSINESS"),
-    ],
-)
-def test_doctor_tells_the_named_messages(tmp_path: Path, toml: str, sentence: str) -> None:
-    settings = GOOD | {"CHANNEL_SETTINGS": toml}
-    if "numbers" in toml:
-        del settings["FB_BUSINESS_PHONE_ID"]
-    assert sentence in _run("doctor", folder=tmp_path, **settings).stdout
-
-
-def test_doctor_says_that_migrations_are_pending(tmp_path: Path) -> None:
-    result = _run("doctor", folder=tmp_path, **GOOD)
-    assert result.returncode == 1
-    assert "whatsapp-channel migrate" in result.stdout
 
 
 @pytest.mark.parametrize("command", ["web", "dispatcher", "doctor", "migrate"])

@@ -11,8 +11,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from service.cli.decide import NEVER, NOT_BEFORE
 from service.outbox import tables
+from service.whatsapp.errors import NEVER, NOT_BEFORE
 from tests.cli.operating import NOW, NUMBER, Console, Ran, moment
 
 # --- unanswered, decide
@@ -73,10 +73,18 @@ REPLAYS: Mapping[str, tuple[tuple[str, ...], list[str]]] = {
     "a template": (("--template", "order_update"), ["m1", "m2"]),
     "a number": (("--number", NUMBER), ["m1", "m2"]),
     "a code": (("--code", "131026"), ["m1", "m2"]),
+    "a reference": (("--reference", "order-17"), ["m2"]),
+    "an address": (("--to", "86 138 0013-8017"), ["m2"]),
     "messages by their ids": (("m2",), ["m2"]),
     "what was not answered": (("--campaign", "c1", "--status", "unanswered"), ["m3"]),
     "all": (("--campaign", "c1", "--status", "unanswered", "--status", "failed"), ["m1", "m2", "m3"]),
 }
+
+
+def set_message(console: Console, message_id: str, **facts: str) -> None:
+    with console.store.engine.begin() as connection:
+        of = tables.messages.c.message_id == message_id
+        connection.execute(update(tables.messages).where(of).values(**facts))
 
 
 @pytest.mark.parametrize("name", REPLAYS)
@@ -84,6 +92,7 @@ def test_a_replay_is_shown_and_made(console: Console, name: str) -> None:
     arguments, ids = REPLAYS[name]
     console.failed("m1", "m2")
     console.unanswered("m3")
+    set_message(console, "m2", reference="order-17", to="+8613800138017")
     ran = console.run("replay", *arguments, "--yes")
     number = len(ids)
     assert ran.exit_code == 0
@@ -128,12 +137,53 @@ def test_what_the_table_of_codes_says_of_sending_again_is_heeded() -> None:
     assert not NEVER & NOT_BEFORE.keys()
 
 
+# --- cancel
+
+CANCELS: Mapping[str, tuple[tuple[str, ...], list[str]]] = {
+    "a campaign": (("--campaign", "c1"), ["m1", "m2"]),
+    "a reference": (("--reference", "order-17"), ["m2"]),
+    "a message by its id": (("m1",), ["m1"]),
+}
+
+
+@pytest.mark.parametrize("name", CANCELS)
+def test_a_cancellation_is_shown_and_made(console: Console, name: str) -> None:
+    arguments, ids = CANCELS[name]
+    console.failed("m3")
+    console.add("m1", "m2")
+    set_message(console, "m2", reference="order-17")
+    ran = console.run("cancel", *arguments, "--yes")
+    assert (ran.exit_code, ran.output.splitlines()) == (
+        0,
+        [
+            f"{len(ids)} queued message(s) will never go; what is being sent just now still goes",
+            f"{len(ids)} message(s) cancelled",
+        ],
+    )
+    assert [name for name in ("m1", "m2", "m3") if console.status(name) == "cancelled"] == ids
+
+
+def test_ids_that_are_not_queued_are_told(console: Console) -> None:
+    console.failed("m3")
+    console.add("m1")
+    told = console.run("cancel", "m1", "m3", "nobody", "--yes").output.splitlines()[1]
+    assert told == "2 of the ids left out: unknown, not queued, or not what else is given"
+
+
+def test_where_nothing_is_queued_that_is_a_failure(console: Console) -> None:
+    console.failed("m1")
+    assert console.run("cancel", "m1", "--yes") == Ran(1, "", "no message that is queued fits; check the ids")
+
+
 # --- asking
 
 WRONG: Mapping[str, tuple[tuple[str, ...], str]] = {
     "nothing to replay": (("replay",), "say which messages"),
     "everything to replay": (("replay", "--status", "expired"), "say which messages"),
     "a replay of what was read": (("replay", "m1", "--status", "read"), "is not one of"),
+    "an address that is none": (("replay", "--to", "12345"), "write it in international form"),
+    "everything to cancel": (("cancel",), "say which messages"),
+    "an address to cancel that is none": (("cancel", "--to", "Ada"), "write it in international form"),
     "a decision that is none": (("decide", "m1", "read"), "is not one of"),
 }
 
@@ -144,6 +194,7 @@ def test_wrong_usage_is_exit_2_and_says_what_to_write(console: Console, name: st
     ran = console.run(*arguments, "--yes")
     assert ran.exit_code == 2
     assert sentence in ran.output
+    assert "12345" not in ran.output
 
 
 CHANGES: Mapping[str, tuple[tuple[str, ...], Callable[[Console], object]]] = {
@@ -151,6 +202,7 @@ CHANGES: Mapping[str, tuple[tuple[str, ...], Callable[[Console], object]]] = {
     "resume": (("resume", "campaign", "c1"), lambda _: None),
     "decide": (("decide", "m1", "resend"), lambda console: console.unanswered("m1")),
     "replay": (("replay", "m1"), lambda console: console.failed("m1")),
+    "cancel": (("cancel", "m1"), lambda console: console.add("m1")),
 }
 
 

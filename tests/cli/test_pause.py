@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -45,6 +46,14 @@ def test_a_pause_is_made_shown_and_lifted(console: Console, name: str) -> None:
     lifted = console.run("resume", scope, key, "--yes")
     assert (lifted.exit_code, lifted.output.splitlines()[1:]) == (0, [f"{waiting} queued message(s) go on", "resumed"])
     assert console.run("pauses").output == "nothing is paused\n"
+
+
+def test_what_lifts_a_pause_can_be_typed_as_it_is_shown(console: Console) -> None:
+    made = console.run("pause", "campaign", "spring sale; 2026", "--yes")
+    command = made.output.splitlines()[-1].removeprefix("paused; to lift it: ")
+    _, *arguments = shlex.split(command)
+    assert console.run(*arguments, "--yes").exit_code == 0
+    assert console.paused() == []
 
 
 @pytest.mark.parametrize(

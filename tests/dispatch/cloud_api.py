@@ -7,11 +7,12 @@ import ssl
 import struct
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 Reply = Callable[["Handler"], None]
 
@@ -45,6 +46,20 @@ def limits(level: str | None = None, tier: str | None = None, **more: object) ->
     if tier:
         facts["whatsapp_business_manager_messaging_limit"] = tier
     return lambda handler: handler.reply(200, facts)
+
+
+def pages(*listed: Sequence[object]) -> Reply:
+    """Templates as Meta lists them, a page for each list; a cursor is the number of its page."""
+
+    def reply(handler: "Handler") -> None:
+        query = parse_qs(urlsplit(handler.path).query)
+        number = int(query.get("after", ["0"])[0])
+        paging: dict[str, object] = {"cursors": {"before": str(number), "after": str(number + 1)}}
+        if number + 1 < len(listed):
+            paging["next"] = "https://elsewhere.example/v25.0/not-to-be-followed"
+        handler.reply(200, {"data": list(listed[number]), "paging": paging})
+
+    return reply
 
 
 def drop(handler: "Handler") -> None:
@@ -83,7 +98,9 @@ class Request:
 
 
 class CloudApi(ThreadingHTTPServer):
-    """Answers POSTs from a script; what is not scripted is accepted. Asked for a number's limits, it says `limits`."""
+    """Answers POSTs from a script; what is not scripted is accepted. Asked for a number's limits, it says `limits`, asked for
+    templates `lists`.
+    """
 
     daemon_threads = True
     request_queue_size = 128  # a round opens 51 connections at once
@@ -96,6 +113,7 @@ class CloudApi(ThreadingHTTPServer):
         self.requests: list[Request] = []
         self.questions: list[str] = []
         self.limits: Reply = refuse(100)
+        self.lists: Reply = refuse(100)
         self.numbers = itertools.count(1)
         self.arrived = threading.Event()
         self.over = threading.Event()
@@ -131,7 +149,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.questions.append(self.path)
-        self.server.limits(self)
+        is_list = "/message_templates" in self.path
+        (self.server.lists if is_list else self.server.limits)(self)
 
     def reply(self, status: int, document: object, headers: dict[str, str] | None = None) -> None:
         body = document.encode() if isinstance(document, str) else json.dumps(document).encode()

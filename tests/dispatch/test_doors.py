@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.message import Door, Template
+from service.message import Category, Door, Template
 from service.whatsapp.payload import Marketing
 from tests.dispatch.cloud_api import CloudApi, Handler, Reply, ok, refuse
 from tests.dispatch.conftest import Stages
@@ -46,6 +46,18 @@ def test_a_number_sends_through_the_call_of_its_settings(stages: Stages, cloud_a
         "template",
         "biz_opaque_callback_data",
     }
+
+
+@pytest.mark.parametrize("category", [*Category, None])
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_is_known_to_be_no_marketing_never_goes_through_the_marketing_call(
+    stages: Stages, cloud_api: CloudApi, category: Category | None
+) -> None:
+    stage = stages(door=Door.MARKETING)
+    stage.add(category=category)
+    stage.run_once()
+    wanted = MARKETING if category in {Category.MARKETING, None} else MESSAGES
+    assert [request.door for request in cloud_api.requests] == [wanted]
 
 
 OPTIONS = {

@@ -57,6 +57,11 @@ def test_each_kind_of_error(error: SendError, outcome: Outcome, status: Status, 
     assert (settlement.due_at is not None) == (status is Status.QUEUED)
 
 
+def test_only_an_opted_out_recipient_is_to_be_suppressed() -> None:
+    assert _settle(OptedOut("no", code=131050)).opted_out
+    assert not _settle(Refused("no", code=131026)).opted_out
+
+
 def test_an_accepted_message_keeps_its_wamid() -> None:
     settlement = settle_accepted(_attempt(), Accepted("wamid.1"), 12)
     assert (settlement.status, settlement.wamid, settlement.http_status) == (Status.ACCEPTED, "wamid.1", 200)

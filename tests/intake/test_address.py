@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.intake.address import country_of, is_user_id, mask, parse_address
+from service.intake.address import country_of, is_user_id, mask, parse_address, variants
 
 PERSON = "+8613800138000"
 GERMAN = "+4930123456"
@@ -116,3 +116,29 @@ def test_only_user_ids_are_user_ids() -> None:
 )
 def test_the_country_is_what_the_number_tells(address: str, country: str | None) -> None:
     assert country_of(address) == country
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        pytest.param("+5511987654321", "+551187654321", id="Brazil, with and without the ninth digit"),
+        pytest.param("+5521961234567", "+552161234567", id="Brazil, another area"),
+        pytest.param("+521551234567", None, id="Mexico, too short to be either"),
+        pytest.param("+5215512345678", "+525512345678", id="Mexico, with and without the 1"),
+        pytest.param("+5491123456789", "+541123456789", id="Argentina, with and without the 9"),
+        pytest.param("+551133334444", None, id="Brazil, a landline"),
+        pytest.param("+5511933334444", None, id="Brazil, where a landline would come out"),
+        pytest.param(PERSON, None, id="another country"),
+        pytest.param("US.13491208655302741918", None, id="a user id"),
+    ],
+)
+def test_the_variants_of_a_number_are_those_in_which_whatsapp_may_know_it(one: str, other: str | None) -> None:
+    assert variants(one) == ((one, other) if other else (one,))
+    if other:
+        assert variants(other) == (other, one)
+
+
+@given(st.from_regex(r"\+5[245][0-9]{8,12}", fullmatch=True))
+def test_a_variant_of_a_variant_is_the_number_itself(address: str) -> None:
+    for variant in variants(address):
+        assert set(variants(variant)) == set(variants(address))

@@ -1,14 +1,29 @@
-"""Pinpoint's `Data` that names one of the settings' messages instead of spelling it out."""
+"""Pinpoint's `Data` that names one of the settings' messages instead of spelling it out; the same name elsewhere."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from service.intake.direct import SOURCE, Caller, parse_messages
 from service.intake.draft import Draft
 from service.intake.personalise import Content
-from service.message import Priority, Rejection
-from tests.intake.making import NUMBER, OTHER_NUMBER, RECEIVED_AT, RULES, campaign, faults, message, rejection, results
+from service.message import Event, Message, ParsedEvent, Priority, Rejection
+from tests.intake.making import (
+    NUMBER,
+    OTHER_NUMBER,
+    RECEIVED_AT,
+    RULES,
+    campaign,
+    faults,
+    journey,
+    message,
+    parse,
+    parse_connect,
+    rejection,
+    results,
+)
 
 UNPAID = Draft("order_update", Content(["{{Attributes.City|you}}"])).but("zh_CN", "high", 3600)
 NAMED = replace(RULES, messages={"unpaid-order": UNPAID, "plain": Draft("hello_world", Content(None))})
@@ -80,3 +95,24 @@ def test_data_that_cannot_be_used_says_where_and_why(data: dict[str, object], pa
     (fault,) = faults(campaign(data))
     assert (fault.path, fault.code) == (path, code)
     assert fault.detail
+
+
+def test_a_name_means_the_same_template_from_every_source() -> None:
+    greeting = Draft("order_update", Content(["{{firstName|friend}}", "{{attributes.LastProduct|gift}}"]))
+    rules = replace(RULES, messages={"greeting": greeting.but("de", "high", None)})
+    own = {"firstName": "Ada", "attributes": {"LastProduct": "Mug"}}
+    profile = {"CustomerData": json.dumps(own | {"phoneNumber": "+8613800138000"})}
+    direct = {"messages": [{"to": "+8613800138000", "message": "greeting", "values": own}]}
+    event = Event("event-1", SOURCE, RECEIVED_AT, RECEIVED_AT)
+    parsed = (
+        parse(campaign({"message": "greeting"}, own), rules),
+        parse_connect(journey(profile, {"ActionId": "greeting"}), rules),
+        parse_messages(direct, event, rules, lambda: "message-1", Caller("shop")),
+    )
+    made = [one for of in parsed if isinstance(of, ParsedEvent) for one in of.results if isinstance(one, Message)]
+    assert len(made) == 3
+    assert len({one.key for one in made}) == 3
+    assert {(one.to, one.template, one.priority, one.expires_at) for one in made} == {
+        (made[0].to, made[0].template, Priority.HIGH, RECEIVED_AT + rules.time_to_live)
+    }
+    assert '"Mug"' in made[0].template.components

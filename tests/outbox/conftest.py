@@ -1,8 +1,13 @@
 """What the outbox's suite shares: a desk on an empty database of each kind."""
 
+from collections.abc import Iterator
+
 import pytest
 
-from tests.conftest import Store
+from service.outbox.database import open_engine
+from service.outbox.outbox import Outbox
+from service.outbox.report import Report
+from tests.conftest import MAX_TRIES, Store
 from tests.outbox.making import NUMBER, Desk
 
 
@@ -12,3 +17,14 @@ def desk(store: Store) -> Desk:
     lease = store.outbox.acquire_lease(NUMBER, "the first")
     assert lease is not None
     return Desk(store, lease)
+
+
+@pytest.fixture
+def publishing(database_url: str) -> Iterator[Desk]:
+    """The same, where outcomes are published."""
+    engine = open_engine(database_url, keeps_outcomes=True)
+    outbox = Outbox(engine, max_tries=MAX_TRIES)
+    lease = outbox.acquire_lease(NUMBER, "the first")
+    assert lease is not None
+    yield Desk(Store(database_url, engine, outbox, Report(engine)), lease)
+    engine.dispose()

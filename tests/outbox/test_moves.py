@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from service.message import MOVES, Attempt, Outcome, Status
+from service.message import MOVES, Attempt, Blocked, Outcome, Status, Suppression, SuppressionSource
+from service.outbox.consent import Consent
 from tests.outbox.making import (
     MINUTE,
     NOW,
@@ -56,7 +57,7 @@ def moves(desk: Desk) -> set[tuple[Status, Status]]:
 
 
 STEPS = (
-    *("claim", "take over", "judge", "expire", "an hour passes"),
+    *("claim", "take over", "judge", "expire", "an hour passes", "stop", "start"),
     *("accepted", "held", "unanswered", "unavailable", "refused", "not sent", "expired"),
     *("sent", "delivered", "read", "failed", "failed for now"),
 )
@@ -101,12 +102,18 @@ def test_every_move_is_legal_and_tries_never_exceed_attempts(watched: Desk, step
                 requeue_on_evidence(desk, first.message_id)
             case "expire":
                 desk.store.outbox.expire(desk.lease, now)
+            case "stop":
+                stop = Suppression(first.to, Blocked.ALL, SuppressionSource.OPERATOR, now)
+                Consent(desk.store.engine).suppress([stop], now)
+            case "start":
+                Consent(desk.store.engine).lift(first.to, now)
             case "an hour passes":
                 hours += 1
             case _:
                 answer(desk, step, attempts[which % len(attempts)])
         row = desk.row(first)
         assert 0 <= row["tries"] <= row["attempts"] == len(attempts)
+    Consent(desk.store.engine).lift(first.to, later(hours=hours))
     with desk.store.engine.begin() as connection:  # so that the next example claims its own message only
         connection.execute(text("DELETE FROM messages"))
     assert [(origin, target) for origin, target in moves(desk) if target not in MOVES[origin]] == []

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, case, event, insert, text, update
 
-from service.message import Outcome, Scope, Settlement, Status
-from service.outbox import tables
+from service.message import Blocked, Outcome, Scope, Settlement, Status, Suppression, SuppressionSource
+from service.outbox import blocking, tables
+from service.outbox.consent import Consent
+from service.outbox.database import transaction
 from tests.outbox.making import GRACE, NOW, NUMBER, PORTFOLIO, Desk, later, message, pause_of
 
 FINISHED = 10_000
@@ -21,7 +23,7 @@ FINISHED = 10_000
 def full(desk: Desk) -> Desk:
     """A store with many finished messages, one every ten seconds, and a few that wait or are in doubt.
 
-    A campaign, a template and a country are paused, and the daily limit is used up.
+    A campaign, a template and a country are paused, and the daily limit is used up. Half as many people want no messages.
     """
     desk.add(*(message(n) for n in range(FINISHED)))
     status = case(
@@ -34,10 +36,21 @@ def full(desk: Desk) -> Desk:
     with desk.store.engine.begin() as connection:
         connection.execute(update(tables.messages).values(status=status, status_at=later(hours=-1), attempts=1))
         connection.execute(insert(tables.attempts), attempts)
+    suppress(desk, FINISHED // 2)
     desk.allow(100)
     desk.pause(*(pause_of(scope, "x") for scope in (Scope.CAMPAIGN, Scope.TEMPLATE, Scope.COUNTRY)))
     analyse(desk)
+    desk.take_over()  # the lease has lasted nearly as long as it can
     return desk
+
+
+def suppress(desk: Desk, people: int) -> None:
+    """Others than those whose messages wait; a hundred of them lately."""
+    facts = {"blocked": "all", "source": "import", "since": NOW}
+    moments = [NOW if n % (people // 100) == 0 else later(days=-9) for n in range(people)]
+    rows = [{"to": f"+49{n:010}", "added_at": at, **facts} for n, at in enumerate(moments)]
+    with desk.store.engine.begin() as connection:
+        connection.execute(insert(tables.suppressions), rows)
 
 
 def analyse(desk: Desk) -> None:
@@ -63,6 +76,16 @@ def explained(engine: Engine) -> Iterator[list[str]]:
     event.remove(engine, "before_cursor_execute", look)
 
 
+def sweep(desk: Desk) -> int:
+    with transaction(desk.store.engine) as connection:
+        return blocking.sweep(connection, desk.lease, NOW)
+
+
+def suppress_one(desk: Desk) -> int:
+    one = Suppression("+4915100000000", Blocked.ALL, SuppressionSource.OPERATOR, NOW)
+    return Consent(desk.store.engine).suppress([one], NOW)
+
+
 WORK: dict[str, tuple[str, Callable[[Desk], object]]] = {
     "claim": ("ix_messages_ready", lambda desk: desk.claim(limit=5)),
     "claim with reserved places": ("ix_messages_ready", lambda desk: desk.claim(limit=5, reserved=1)),
@@ -72,6 +95,8 @@ WORK: dict[str, tuple[str, Callable[[Desk], object]]] = {
     "recent sends": ("ix_attempts_number", lambda desk: desk.store.outbox.recent_sends(NUMBER, later(seconds=-90))),
     "shelve": ("ix_messages_shelved", lambda desk: desk.shelve("W1")),
     "expire": ("ix_messages_expiry", lambda desk: desk.store.outbox.expire(desk.lease, NOW)),
+    "sweep": ("ix_messages_", sweep),
+    "suppress": ("ix_messages_", suppress_one),
     "rescue": ("ix_messages_doubt", lambda desk: desk.store.outbox.rescue(desk.lease, NOW)),
     "judge": ("ix_messages_doubt", lambda desk: desk.judge(NOW, GRACE)),
     "queues": ("ix_messages_", lambda desk: desk.store.report.queues()),

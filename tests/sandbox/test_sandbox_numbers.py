@@ -26,6 +26,9 @@ UNSET = {
     "pair_limit": False,
     "marketing_door": "either",
     "waba_id": "102290129340398",
+    "quality_rating": "GREEN",
+    "status": "CONNECTED",
+    "can_send_message": "AVAILABLE",
 }
 
 # case: (the query, what is answered besides the id)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from sandbox.catalogue import Catalogue, default_templates, parse_templates
+from sandbox.errors import InputError
 from sandbox.template_news import TemplateNews
 from sandbox.templates import parse_template
 
@@ -15,7 +16,7 @@ Changes = Callable[[], dict[str, list[Any]]]
 
 WABA = "102290129340398"
 ORDER = {"name": "ordertimeoutnotification", "language": "en_US"}
-HELLO = {"name": "hello", "language": "de", "components": [{"type": "BODY", "text": "Hallo"}]}
+HELLO: dict[str, Any] = {"name": "hello", "language": "de", "components": [{"type": "BODY", "text": "Hallo"}]}
 
 
 def test_a_pause_is_told_as_meta_tells_it(api: Api, next_changes: Changes, sample: Callable[[str], Any]) -> None:
@@ -99,3 +100,38 @@ def test_a_template_that_only_looks_otherwise_is_not_told(
     told(3)
     fields = [change["field"] for one in notifications for entry in one["entry"] for change in entry["changes"]]
     assert set(fields) == {"messages"}
+
+
+def carousel(*cards: object) -> dict[str, Any]:
+    return {**HELLO, "components": [*HELLO["components"], {"type": "CAROUSEL", "cards": list(cards)}]}
+
+
+def test_a_card_is_a_template_of_its_own_with_less_room() -> None:
+    template = parse_template(carousel({"components": [{"type": "BODY", "text": "{{1}}"}]}))
+    assert [(card.body, card.body_limit, card.name) for card in template.cards] == [(("1",), 160, "hello")]
+    assert template.body_limit == 1024
+
+
+@pytest.mark.parametrize(
+    "card", ["card", {}, {"components": "x"}, {"components": [{"type": "Carousel", "cards": []}]}, {"components": [{}]}]
+)
+def test_a_card_that_is_none_is_refused(card: object) -> None:
+    with pytest.raises(InputError):
+        parse_template(carousel(card))
+
+
+# case: (what the offer says of its end, whether a message must give it)
+OFFERS: dict[str, tuple[object, bool]] = {
+    "with an end": ({"text": "Today", "has_expiration": True}, True),
+    "without end": ({"text": "Today", "has_expiration": False}, False),
+    "not told": ({"text": "Today"}, True),
+    "nothing told": (None, True),
+}
+
+
+@pytest.mark.parametrize("case", OFFERS)
+def test_an_offer_takes_room_and_may_need_its_end(case: str) -> None:
+    terms, expected = OFFERS[case]
+    offer = {"type": "LIMITED_TIME_OFFER", "limited_time_offer": terms}
+    template = parse_template({**HELLO, "components": [offer, {"type": "BODY", "text": "Hallo"}]})
+    assert (template.offer_ends, template.body_limit) == (expected, 600)

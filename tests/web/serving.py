@@ -20,16 +20,23 @@ from werkzeug.test import TestResponse
 from service.intake.draft import Draft
 from service.intake.personalise import Content
 from service.intake.rules import Rules
-from service.message import Outcome, Settlement, Status
+from service.message import Blocked, Outcome, Settlement, Status
 from service.metrics import StoreCollector
+from service.outbox.catalogue import Catalogues
+from service.outbox.consent import Consent
 from service.outbox.database import open_engine
+from service.outbox.inbound import Inbox
 from service.outbox.outbox import Demand, Outbox
 from service.outbox.report import Report
+from service.outbox.search import Search
 from service.secrets import Credentials, Source
 from service.web import Parts, create_app
-from service.web.auth import ApiKeys, Signatures
+from service.web.auth import ApiKeys, Signatures, fixed
 from service.web.events import Intake
+from service.web.messages import Direct, Render
+from service.web.operate import Operating
 from service.web.reports import Reports
+from service.web.suppressions import Suppressing
 from service.web.webhooks import Notifications
 from service.whatsapp.pausing import Account
 from tests.conftest import MAX_TRIES, SAMPLES, Store
@@ -41,8 +48,10 @@ OTHER_KEY = "whsec_" + base64.b64encode(b"a key that nobody was ever given").dec
 APP_SECRET = "the-app-secret"
 VERIFY_TOKEN = "the-verify-token"
 READER, INSIDER, SENDER = "wck_reader", "wck_insider", "wck_sender"
+OPERATOR = "wck_operator"
 EVENTS = "/v1/events/pinpoint"
 CONNECT = "/v1/events/connect"
+MESSAGES = "/v1/messages"
 WEBHOOK = "/webhooks/whatsapp"
 
 DRAFT = Draft("ordertimeoutnotification", Content(["{{firstName|friend}}", "{{attributes.LastProduct|gift}}"]))
@@ -93,6 +102,15 @@ def statuses(*items: Any) -> dict[str, Any]:
     }
 
 
+def heard(*items: object, number: str = NUMBER) -> dict[str, Any]:
+    """A notification that carries these messages of people."""
+    value = {"messaging_product": "whatsapp", "metadata": {"phone_number_id": number}, "messages": list(items)}
+    return {
+        "object": "whatsapp_business_account",
+        "entry": [{"id": "1", "changes": [{"field": "messages", "value": value}]}],
+    }
+
+
 def told(callback_data: str, status: str, **more: Any) -> dict[str, Any]:
     return {
         "id": f"wamid.{callback_data}",
@@ -128,6 +146,9 @@ class Service:
     secrets: tuple[Secret, ...] = field(default_factory=lambda: (Secret(),))
     now: datetime = NOW
     accounts: Mapping[str, Account] = field(default_factory=dict)
+    stop_blocks: Blocked = Blocked.ALL
+    render: Render = lambda _number, _template: None
+    more_keys: tuple[str, ...] = ()
     client: FlaskClient = field(init=False)
     _receipts: Iterator[int] = field(default_factory=count)
 
@@ -136,6 +157,7 @@ class Service:
 
     def __post_init__(self) -> None:
         ids = count(1)
+        new_id = lambda: f"id{next(ids):05}"  # noqa: E731 - one sequence for all who make ids
         registry = CollectorRegistry()
         registry.register(StoreCollector(self.store.report, lambda: NOW))
         app = create_app(
@@ -143,23 +165,31 @@ class Service:
                 intake=Intake(
                     self.store.outbox,
                     self.rules,
-                    Signatures(self.signing_keys),
+                    Signatures(fixed(*self.signing_keys)),
                     lambda: self.now,
-                    lambda: f"id{next(ids):05}",
+                    new_id,
                 ),
+                direct=Direct(self.store.outbox, self.rules, lambda: self.now, new_id, self.render),
                 notifications=Notifications(
                     self.store.outbox,
+                    Inbox(self.store.engine),
+                    Catalogues(self.store.engine),
                     [Source(secret.read, self._seconds) for secret in self.secrets],
                     lambda: self.now,
                     self.accounts,
+                    stop_blocks=self.stop_blocks,
                 ),
-                reports=Reports(self.store.report, lambda: self.now, self.accounts),
+                reports=Reports(self.store.report, Search(self.store.engine), lambda: self.now, self.accounts),
+                operating=Operating(self.store.outbox, self.store.report, lambda: self.now),
+                suppressing=Suppressing(Consent(self.store.engine), lambda: self.now),
                 api_keys=ApiKeys(
-                    [
+                    fixed(
                         api_key("reader", "read", READER),
                         api_key("insider", "read+pii", INSIDER),
                         api_key("sender", "send", SENDER),
-                    ]
+                        *self.more_keys,
+                        api_key("operator", "operate", OPERATOR),
+                    )
                 ),
                 registry=registry,
             )
@@ -171,6 +201,14 @@ class Service:
         body = document if isinstance(document, bytes) else json.dumps(document).encode()
         name = receipt_id or f"receipt{next(self._receipts)}"
         return self.client.post(path, data=body, headers=signed(body, name, **how))
+
+    def direct(self, document: Any, key: str | None = SENDER, call: str | None = None, query: str = "") -> TestResponse:
+        """A direct call; `document` may be the raw body, `call` is its Idempotency-Key."""
+        body = document if isinstance(document, bytes) else json.dumps(document).encode()
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        if call is not None:
+            headers["Idempotency-Key"] = call
+        return self.client.post(MESSAGES + query, data=body, headers=headers)
 
     def accept(self, *endpoints: Mapping[str, Any], **changes: Any) -> list[dict[str, Any]]:
         """The results of an event that is taken."""
@@ -198,6 +236,11 @@ class Service:
         """A notification, signed as Meta signs."""
         body = document if isinstance(document, bytes) else json.dumps(document).encode()
         return self.client.post(WEBHOOK, data=body, headers=hub_signature(body, secret) if headers is None else headers)
+
+    def ask(self, path: str, document: Any, key: str | None = READER) -> TestResponse:
+        """A read or an action with a body; `document` may be the raw body."""
+        body = document if isinstance(document, bytes) else json.dumps(document).encode()
+        return self.client.post(path, data=body, headers={"Authorization": f"Bearer {key}"} if key else {})
 
     def get(self, path: str, key: str | None = READER) -> TestResponse:
         return self.client.get(path, headers={"Authorization": f"Bearer {key}"} if key else {})

@@ -44,12 +44,30 @@ JOURNEY = {
     "InvocationMetadata": {"CampaignContext": {"ActionId": "ordertimeoutnotification", "CampaignName": NAME}},
     "Items": {"CustomerProfiles": [{"ProfileId": "p", "CustomerData": json.dumps(data)} for data in PROFILES]},
 }
+DIRECT = {
+    "messages": [
+        {"to": f"+86{DIGITS}", "template": {"name": "x", "params": [NAME]}, "reference": NAME},
+        {"to": f"{DIGITS}x", "template": {"name": "x"}},
+        {"to": f"+86{DIGITS}", "message": "ordertimeoutnotification", "values": [NAME]},
+        {"to": f"+86{DIGITS}", "template": {"name": "x", "params": NAME}, "priority": NAME},
+        {DIGITS: NAME},
+        DIGITS,
+    ]
+}
 UNKNOWN = {"InvocationMetadata": {"CampaignContext": {"ActionId": "unknown"}}}
 
 CALLS: dict[str, Callable[[Service], Any]] = {
     "an event": lambda service: service.post(EVENT, "evt"),
     "a Connect event": lambda service: service.post(JOURNEY, "evt", CONNECT),
     "a Connect event of an unknown action": lambda service: service.post(JOURNEY | UNKNOWN, "evt", CONNECT),
+    "a direct call": lambda service: service.direct(DIRECT, call=DIGITS),
+    "its replay with another body": lambda service: [
+        service.direct(body, call=DIGITS) for body in (DIRECT, DIRECT | {"campaign_id": NAME})
+    ][-1],
+    "a refused direct call": lambda service: service.direct({DIGITS: NAME, "campaign_id": [NAME]}),
+    "a direct call without JSON": lambda service: service.direct(f'{{"{DIGITS}": "{NAME}"'.encode()),
+    "a direct call with a bad query": lambda service: service.direct(DIRECT, query=f"?dry_run={NAME}&{DIGITS}={NAME}"),
+    "a direct call by nobody": lambda service: service.direct(DIRECT, key=READER),
     "its replay": lambda service: [service.post(EVENT, "evt") for _ in range(2)][-1],
     "another body": lambda service: [service.post(body, "evt") for body in (EVENT, EVENT | {"x": NAME})][-1],
     "not signed": lambda service: service.client.post(EVENTS, json=EVENT),

@@ -4,10 +4,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from service.message import Outcome, Pause, PauseReason, Scope, Settlement, Status
+from service.outbox import tables
 from service.outbox.outbox import Demand
-from service.web.auth import ApiKeys, BadKeys
+from service.web.auth import ApiKeys, BadKeys, fixed
 from tests.web.serving import (
     INSIDER,
     NOW,
@@ -18,6 +20,7 @@ from tests.web.serving import (
     api_key,
     campaign,
     faults,
+    heard,
     person,
     statuses,
     told,
@@ -43,7 +46,7 @@ def test_a_message_is_shown_in_the_contracts_shape(service: Service) -> None:
         Outcome.ACCEPTED,
         Status.ACCEPTED,
         http_status=200,
-        wamid="wamid.A",
+        wamid="wamid.HBgNODYxMzgwMDEzODAwMBUCABEYEjQ1",
         fbtrace_id="Ax",
         duration_ms=9,
     )
@@ -70,13 +73,28 @@ def test_a_message_is_shown_in_the_contracts_shape(service: Service) -> None:
                 "http_status": 200,
                 "code": None,
                 "fbtrace_id": "Ax",
-                "wamid": "wamid.A",
+                "wamid": "wamid.••••EYEjQ1",
                 "statuses": [{"status": "sent", "at": "2026-11-01T09:00:05.000Z"}],
             }
         ],
+        "replies": [],
         "waits_for": [],
         "failure": None,
     }
+
+
+def test_a_wamid_which_spells_the_number_and_a_replys_text_are_whole_with_pii_only(service: Service) -> None:
+    [name] = service.send(person())
+    wamid = "wamid.HBgNODYxMzgwMDEzODAwMBUCABEYEjQ1"
+    settle(service, name, Outcome.ACCEPTED, Status.ACCEPTED, wamid=wamid)
+    said = {"type": "button", "button": {"payload": "p", "text": "Pay now"}, "context": {"id": wamid}}
+    service.notify(heard({"id": "wamid.reply", "from": "8613800100000", "timestamp": "1793523600", **said}))
+    message_id = name.partition(".")[0]
+    for key, shown, text in ((READER, "wamid.••••EYEjQ1", None), (INSIDER, wamid, "Pay now")):
+        report = service.message(message_id, key)
+        assert report["attempts"][0]["wamid"] == shown
+        [reply] = report["replies"]
+        assert (reply["kind"], reply["text"], reply["payload"]) == ("button", text, "p")
 
 
 def test_a_message_that_waits_has_no_attempts(light: Service) -> None:
@@ -98,7 +116,7 @@ def test_a_user_id_is_masked_too(light: Service) -> None:
 
 
 @pytest.mark.parametrize("key", [None, "", "wrong", READER + "x", "漢字".encode().decode("latin-1")])
-@pytest.mark.parametrize("path", ["/v1/messages/x", "/v1/events/x"])
+@pytest.mark.parametrize("path", ["/v1/messages/x", "/v1/events/x", "/v1/campaigns/x"])
 def test_a_missing_or_wrong_key_is_a_silent_401(light: Service, key: str | None, path: str) -> None:
     answer = light.get(path, key)
     assert (answer.status_code, answer.data) == (401, b"")
@@ -114,7 +132,7 @@ def test_the_schemes_name_is_read_in_any_case(light: Service) -> None:
     assert light.client.get("/v1/messages/x", headers={"Authorization": f"bearer {READER}"}).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/v1/messages/x", "/v1/events/x"])
+@pytest.mark.parametrize("path", ["/v1/messages/x", "/v1/events/x", "/v1/campaigns/x"])
 def test_a_key_that_lacks_the_scope_is_403_and_says_which(light: Service, path: str) -> None:
     answer = light.get(path, SENDER)
     assert answer.status_code == 403
@@ -138,7 +156,7 @@ ODD_IDS = [
 
 
 @pytest.mark.parametrize("name", ODD_IDS)
-@pytest.mark.parametrize("kind", ["messages", "events"])
+@pytest.mark.parametrize("kind", ["messages", "events", "campaigns"])
 def test_an_unknown_id_is_404_whatever_it_is(service: Service, kind: str, name: str) -> None:
     answer = service.get(f"/v1/{kind}/{name}")
     assert answer.status_code == 404
@@ -175,6 +193,17 @@ def test_what_neither_went_nor_failed_says_what_to_do_too(light: Service, outcom
     failure = light.message(name.partition(".")[0])["failure"]
     assert failure["code"] is None
     assert failure["title"]
+    assert failure["next_step"]
+
+
+@pytest.mark.parametrize("status", [Status.CANCELLED, Status.SUPPRESSED])
+def test_what_was_not_sent_on_purpose_says_so(light: Service, status: Status) -> None:
+    [result] = light.accept(person())
+    with light.store.engine.begin() as connection:
+        connection.execute(update(tables.messages).values(status=status.value))
+    failure = light.message(result["message_id"])["failure"]
+    assert failure.items() >= {"code": None, "title": status.value.capitalize(), "details": None}.items()
+    assert failure["explanation"]
     assert failure["next_step"]
 
 
@@ -222,7 +251,7 @@ def test_a_refused_event_shows_the_problem_that_was_answered(service: Service) -
     assert document.items() >= {"recipients": 0, "counts": {}, "failures": [], "rejections": []}.items()
 
 
-@pytest.mark.parametrize("path", ["/v1/messages/x", "/v1/events/x"])
+@pytest.mark.parametrize("path", ["/v1/messages/x", "/v1/events/x", "/v1/campaigns/x"])
 def test_a_store_that_is_down_is_503(down: Service, path: str) -> None:
     answer = down.get(path)
     assert answer.status_code == 503
@@ -243,7 +272,7 @@ BAD_ENTRIES = [
 @pytest.mark.parametrize("entry", BAD_ENTRIES)
 def test_an_entry_that_is_no_key_is_named_by_its_place_and_not_shown(entry: str) -> None:
     with pytest.raises(BadKeys, match=r"API_KEYS: entry 2 is not name:scope\+scope:sha256") as caught:
-        ApiKeys([api_key("reader", "read", READER), entry])
+        ApiKeys(fixed(api_key("reader", "read", READER), entry))
     assert "wck_" not in str(caught.value)
 
 

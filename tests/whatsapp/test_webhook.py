@@ -114,16 +114,14 @@ def test_a_failure_comes_with_its_reason() -> None:
     assert (update.details or "").startswith("In order to maintain")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "notification_button_reply",
-        "notification_stop_reply",
-        "notification_user_preferences",
-    ],
-)
-def test_other_news_is_counted_and_left(name: str) -> None:
-    assert read(name) == Notification(ignored=1)
+def test_other_news_is_counted_and_left() -> None:
+    change = {"field": "account_alerts", "value": {"alert_severity": "INFORMATIONAL"}}
+    assert parse_notification({"entry": [{"id": "1", "changes": [change]}]}) == Notification(ignored=1)
+
+
+@pytest.mark.parametrize(("code", "opted_out"), [(131050, True), (131049, False), (None, False)])
+def test_a_failure_says_whether_the_person_stopped_marketing(code: int | None, opted_out: bool) -> None:
+    assert only(status(status="failed", errors=[{"code": code}])).opted_out is opted_out
 
 
 def test_the_body_in_the_function_urls_event_is_a_notification_too() -> None:
@@ -226,7 +224,8 @@ def only_template(value: object) -> TemplateUpdate:
 
 def test_the_sample_tells_of_a_paused_template() -> None:
     update = TemplateUpdate("102290129340398", "ordertimeoutnotification", "en_US", "PAUSED", "FIRST_PAUSE")
-    assert read("notification_template_paused") == Notification(templates=[update])
+    told = Notification(templates=[update], changed_accounts={"102290129340398"})
+    assert read("notification_template_paused") == told
 
 
 @pytest.mark.parametrize(("language", "ours"), [("en-US", "en_US"), ("en_US", "en_US"), ("de", "de")])

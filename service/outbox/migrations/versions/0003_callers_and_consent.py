@@ -23,6 +23,8 @@ def upgrade() -> None:
     _index_where("ix_attempts_code", "attempts", ["code", "message_id"], "code IS NOT NULL")
     opted_out = sa.Column("opted_out", sa.SmallInteger(), server_default=sa.text("0"), nullable=False)
     op.add_column("unmatched_statuses", opted_out)
+    op.create_index("ix_events_campaign", "events", ["campaign_id"])
+    op.create_index("ix_events_journey", "events", ["journey_id"])
     _templates()
     op.create_table(
         "suppressions",
@@ -84,6 +86,7 @@ def _inbound_and_outcomes() -> None:
         sa.Column("claimed_until", _MOMENT, nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index("ix_outcomes_subject", "outcomes", ["subject"])
 
 
 def _index_where(name: str, table: str, columns: list[str], condition: str) -> None:

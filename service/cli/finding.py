@@ -1,0 +1,37 @@
+"""What one of doctor's checks says: a sentence and how bad it is."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    """In the order in which they are shown; a problem makes the command exit with 1."""
+
+    PROBLEM = "✗"
+    WARNING = "!"
+    FINE = "✓"
+    NOTE = "note:"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One sentence, with what to do where there is something to do."""
+
+    level: Level
+    text: str
+
+    def __str__(self) -> str:
+        """As it is printed."""
+        return f"{self.level} {self.text}"
+
+
+Findings = Iterator[Finding]
+"""What a check yields, in its own order."""
+
+
+def _of(level: Level) -> Callable[[str], Finding]:
+    return lambda text: Finding(level, text)
+
+
+problem, warning, fine, note = map(_of, Level)
