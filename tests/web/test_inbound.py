@@ -14,7 +14,7 @@ from service.message import Blocked, Category, Template
 from service.outbox import tables
 from service.outbox.consent import Consent, Wanted
 from service.outbox.inbound import Inbox
-from tests.web.serving import NOW, NUMBER, RULES, Service, heard, person, sample, statuses, told
+from tests.web.serving import NOW, RULES, Service, heard, person, sample, statuses, told
 
 AT = int(NOW.timestamp())
 DIGITS = "8613800100000"
