@@ -51,10 +51,10 @@ SEAMS = {"time", "uuid", "random", "secrets", "os.environ", "os.getenv"}
 """Clock, ids, randomness and environment: `wiring` hands them on, and the CLI runs outside the path of a message."""
 
 OWNERS = {
-    "flask": ("service/web/", "service/wiring.py"),
+    "flask": ("service/web/", "service/wiring/"),
     "gunicorn": (),
     "spectree": ("service/web/",),
-    "sqlalchemy": ("service/outbox/", "service/wiring.py"),
+    "sqlalchemy": ("service/outbox/", "service/wiring/"),
     "alembic": ("service/outbox/",),
     "psycopg": ("service/dispatch/wakeup.py",),
     "aiohttp": ("service/whatsapp/client.py", "service/dispatch/health.py", "sandbox/"),
@@ -73,7 +73,7 @@ OWNERS = {
         "service/web/__init__.py",
         "service/web/server.py",
         "service/dispatch/health.py",
-        "service/wiring.py",
+        "service/wiring/",
         "service/cli/serve.py",
         "service/cli/contract.py",
     ),
@@ -145,7 +145,7 @@ def test_web_and_dispatch_meet_only_in_the_outbox(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in _sources() if name.startswith("service/")])
 def test_clock_ids_randomness_and_environment_come_from_one_place(name: str) -> None:
-    if name == "service/wiring.py" or name.startswith("service/cli/"):
+    if _within(name, ("service/wiring/", "service/cli/")):
         return
     taken = {module for module in _imports(name) if _is_or_is_in(module, SEAMS) and module != "random.Random"}
     assert not taken
