@@ -8,6 +8,8 @@ from typing import Any
 
 from flask import Flask
 from spectree import Response, SecurityScheme, SpecTree, Tag
+from spectree.model_adapter.protocol import SchemaMode
+from spectree.model_adapter.pydantic_adapter import PydanticModelAdapter
 from spectree.models import InType, SecureType, SecuritySchemeData
 
 ABOUT = """Events in, reports out.
@@ -23,8 +25,25 @@ REPORTS = Tag(name="reports", description="What became of them. `whatsapp-channe
 OPERATE = Tag(name="operate", description="What an operator changes. Needs a key with the scope `operate`.")
 WEBHOOKS = Tag(name="webhooks", description="What Meta calls. Subscribe the app's webhook to this address.")
 
+
+class RememberedSchemas(PydanticModelAdapter):
+    """Works out a model's schema once; spectree asks for it with every call that takes or answers the model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._known: dict[tuple[type[Any], str, SchemaMode], dict[str, Any]] = {}
+
+    def json_schema(self, model: type[Any], *, ref_template: str, mode: SchemaMode = "validation") -> dict[str, Any]:
+        """As the pydantic adapter says it; spectree copies what it gets."""
+        asked = (model, ref_template, mode)
+        if asked not in self._known:
+            self._known[asked] = super().json_schema(model, ref_template=ref_template, mode=mode)
+        return self._known[asked]
+
+
 SPEC = SpecTree(
     "flask",
+    model_adapter=RememberedSchemas(),  # type: ignore[arg-type]
     annotations=False,
     mode="strict",
     naming_strategy=lambda model: model.__name__,
