@@ -11,6 +11,7 @@ The path of one POST /v25.0/<phone_number_id>/messages or /marketing_messages, f
     cloud_api.py      whether Meta would take it: a Message, or a GraphError                pure
     templates.py      what a template asks of a message                                     pure
     parameters.py     whether the parameters of a message fit its template                  pure
+    text_parameters.py, button_parameters.py   the same for its texts and its buttons       pure
     catalogue.py      the templates of the account; templates.json is what it starts with
     numbers.py        what the number refuses; it refuses nothing until somebody sets it
     limits.py         how many messages it may send in a second, and to one recipient       pure
@@ -30,5 +31,6 @@ sandbox.lambda_host`). demo.py sends the sample campaigns through all of it and 
 
 Around it: state.py holds the one object all of this belongs to, switchboard.py the faults that are switched on,
 fault_json.py and number_json.py read faults and numbers from JSON, control_routes.py is `/sandbox/…` for tests and
-people, app.py lists the routes and starts and stops the server.
+people, account.py and account_routes.py tell of the token and the account, app.py lists the routes and starts and stops
+the server.
 """

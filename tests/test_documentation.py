@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from service.cli import cli
 from service.config import Settings
 from service.intake.rules import ADDRESS_FIELDS
-from service.message import MOVES, Status
+from service.message import MOVES, Blocked, Status
 
 ROOT = Path(__file__).parent.parent
 _README = (ROOT / "README.md").read_text()
@@ -53,10 +53,11 @@ def test_the_readme_has_every_setting_as_it_is() -> None:
 def test_the_settings_file_of_the_readme_can_be_used() -> None:
     (toml,) = re.findall(r"^```toml\n(.*?)^```$", _README, re.M | re.S)
     settings = Settings.from_environment({"CHANNEL_SETTINGS": toml})
-    assert set(tomllib.loads(toml)) == {"numbers", "messages", "connect"}
+    assert set(tomllib.loads(toml)) == {"numbers", "messages", "connect", "consent"}
     assert settings.numbers
     assert settings.messages
     assert settings.connect.address_fields != ADDRESS_FIELDS
+    assert settings.consent.stop_blocks is Blocked.MARKETING
 
 
 def test_each_move_is_drawn_once_and_by_a_function_that_exists() -> None:

@@ -44,8 +44,8 @@ and by its status second: permanent errors come as 500 too, and limits as 400.
 | Unauthorised | the token, the number or the account may not send now |
 
 The scope is whom the code concerns. Where all of it waits (a template, country, number, account `waba`, token), nothing that
-shares it is sent meanwhile. How long is the table's word where Meta's answer has none; Meta's own counts up to a day. Code 1
-and unknown codes go again like Unavailable where the answer says `is_transient`.
+shares it is sent meanwhile. How long is the table's word where Meta's answer has none; Meta's own counts up to a day, for
+Throttled and Unavailable. Code 1 and unknown codes go again like Unavailable where the answer says `is_transient`.
 
 A failure that Meta tells later, by notification, goes again only for Throttled, Unavailable and Unauthorised: after the wait
 named here, and after a minute at least."""

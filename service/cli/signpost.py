@@ -47,6 +47,9 @@ def _tries(places: Places, rows: Sequence[Row], keys: Path | None) -> Iterator[t
     if message_id:
         address = f"{places.service}/v1/messages/{message_id}"
         yield "what became of one message", f'curl -sS --fail-with-body -H "Authorization: Bearer $API_KEY" {address}'
+    if keys and places.sandbox:
+        template = "--template ordertimeoutnotification --param Ada --param Mug"
+        yield "a message of your own", f"whatsapp-channel send --to +8613800138003 {template} --follow"
     if places.sandbox:
         fault = '{"kind": "error", "code": 131026, "next": 1}'
         yield "the next message fails", f"curl -s {places.sandbox}/sandbox/faults -d '{fault}'"

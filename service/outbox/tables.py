@@ -308,7 +308,10 @@ suppressions = Table(
     Column("reason", Text),
     Index("ix_suppressions_added", "added_at"),
 )
-"""Who must not get messages, what is kept from them, and who said so: a row for each who said it."""
+"""Who must not get messages, what is kept from them, and who said so: a row for each who said it.
+
+Where `blocked` is `none`, `since` is until when the person's own words were lifted (`consent.py`).
+"""
 
 inbound_messages = Table(
     "inbound_messages",
