@@ -8,6 +8,6 @@ The path of a message, file by file:
     4  whatsapp/   the body, the one HTTP call, what an answer means, what a notification says
     5  web/        takes events, direct messages and notifications in, and reports what became of each recipient
 
-`message` is the vocabulary they share; `config`, `secrets` and `metrics` are what they are given; `wiring` gives it;
-`cli` is the command `whatsapp-channel`. `web` and `dispatch` never import each other: they meet in the outbox.
+`message` and `people` are the vocabulary they share; `config`, `secrets` and `metrics` are what they are given; `wiring`
+gives it; `cli` is the command `whatsapp-channel`. `web` and `dispatch` never import each other: they meet in the outbox.
 """

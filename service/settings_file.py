@@ -11,7 +11,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from service.intake.draft import Language, Seconds, TemplateName, Urgency, table
 from service.intake.personalise import Content, InvalidParams
 from service.intake.rules import ADDRESS_FIELDS
-from service.message import Blocked, Door
+from service.message import Door
+from service.people import Blocked
 from service.whatsapp.inbound import START_WORDS, STOP_WORDS, folded
 
 

@@ -12,6 +12,7 @@ PACKAGES = ("service", "lambda_shim", "sandbox")
 
 PURE: dict[str, tuple[str, ...]] = {
     "service/message.py": (),
+    "service/people.py": (),
     "service/intake/": ("service.message", "service.intake", "pydantic", "phonenumbers"),
     "service/dispatch/retry.py": (
         "service.message",
@@ -28,9 +29,10 @@ PURE: dict[str, tuple[str, ...]] = {
     "service/whatsapp/limits.py": (),
     "service/whatsapp/pausing.py": ("service.message", "service.whatsapp.errors", "service.whatsapp.webhook"),
     "service/whatsapp/answer.py": ("service.message", "service.whatsapp.errors", "service.whatsapp.send_error"),
-    "service/whatsapp/inbound.py": ("service.message", "service.whatsapp.answer", "unicodedata"),
+    "service/whatsapp/inbound.py": ("service.people", "service.whatsapp.answer", "unicodedata"),
     "service/whatsapp/webhook.py": (
         "service.message",
+        "service.people",
         "service.whatsapp.errors",
         "service.whatsapp.send_error",
         "service.whatsapp.answer",

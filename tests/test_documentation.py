@@ -12,7 +12,8 @@ from click.testing import CliRunner
 from service.cli import cli
 from service.config import Settings
 from service.intake.rules import ADDRESS_FIELDS
-from service.message import MOVES, Blocked, Status
+from service.message import MOVES, Status
+from service.people import Blocked
 
 ROOT = Path(__file__).parent.parent
 _README = (ROOT / "README.md").read_text()

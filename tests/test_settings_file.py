@@ -8,7 +8,8 @@ from service import wiring
 from service.config import ConfigError, Settings
 from service.intake.draft import Draft
 from service.intake.rules import ADDRESS_FIELDS, Rules
-from service.message import Blocked, Priority
+from service.message import Priority
+from service.people import Blocked
 from service.whatsapp.inbound import START_WORDS, STOP_WORDS
 from tests.conftest import SAMPLES
 

@@ -12,8 +12,8 @@ from service import wiring
 from service.cli.decide import agree, at, opened, yes_option
 from service.config import ConfigError
 from service.intake.address import HOW_TO_MEND, mask, parse_address
-from service.message import Blocked, Suppression, SuppressionSource
 from service.outbox.consent import Wanted
+from service.people import Blocked, Suppression, SuppressionSource
 from service.web.suppression_list import LONGEST_REASON, BadList, read_list
 
 _SHOWN = 20

@@ -15,9 +15,10 @@ from typing import Any
 from sqlalchemy import Connection, Subquery, func, null, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from service.message import Blocked, Category, Message, Priority, Rejection, Status, Suppression, SuppressionSource
+from service.message import Category, Message, Priority, Rejection, Status
 from service.outbox import outcomes, tables
 from service.outbox.leases import Lease, stands
+from service.people import Blocked, Suppression, SuppressionSource
 
 LATELY = timedelta(minutes=10)
 """The sweep looks for people who were suppressed since then. No acceptance that began before takes so long to commit."""

@@ -16,9 +16,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine, delete, or_, select, text
 from sqlalchemy.sql.elements import ColumnElement
 
-from service.message import Blocked, Suppression, SuppressionSource
 from service.outbox import blocking, tables
 from service.outbox.database import reading, transaction, upsert
+from service.people import Blocked, Suppression, SuppressionSource
 
 ADDED_AT_ONCE = 1_000
 """So many in one transaction, so that a long list keeps no other writer waiting for long."""

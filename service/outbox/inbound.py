@@ -10,10 +10,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, select
 
-from service.message import Inbound
 from service.outbox import consent, outcomes, tables
 from service.outbox.consent import Wish
 from service.outbox.database import reading, transaction, upsert
+from service.people import Inbound
 
 _columns = tables.inbound_messages.c
 

@@ -7,11 +7,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Result, func, select, true
 
-from service.message import Inbound, Pause, Scope, Status
+from service.message import Pause, Scope, Status
 from service.outbox import daily, inbound, outcomes, pauses, tables
 from service.outbox.database import reading
 from service.outbox.pauses import PauseKey
 from service.outbox.statuses import UNMATCHED_FOR
+from service.people import Inbound
 
 Facts = Mapping[str, Any]
 """One row: names of columns in `tables` → values."""

@@ -9,10 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from service.intake.address import mask
-from service.message import Inbound, Pause, Priority, Scope, Status
+from service.message import Pause, Priority, Scope, Status
 from service.outbox.decisions import DECIDED
 from service.outbox.report import EventFacts, Facts, MessageFacts
 from service.outbox.search import CampaignFacts
+from service.people import Inbound
 from service.whatsapp.errors import Verdict, verdict_on
 from service.whatsapp.send_error import Refused
 

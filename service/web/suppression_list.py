@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 
 from service.intake.address import HOW_TO_MEND, parse_address
-from service.message import Blocked, Suppression, SuppressionSource, printable
+from service.message import printable
+from service.people import Blocked, Suppression, SuppressionSource
 
 COLUMNS = ("to", "category", "reason", "since")
 LONGEST_REASON = 1_000

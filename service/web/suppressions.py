@@ -18,8 +18,9 @@ from flask import Blueprint, Response, g, jsonify, request
 from pydantic import BaseModel
 
 from service.intake.address import HOW_TO_MEND, mask, parse_address
-from service.message import Blocked, Suppression, SuppressionSource, printable
+from service.message import printable
 from service.outbox.consent import Consent, Place, Wanted
+from service.people import Blocked, Suppression, SuppressionSource
 from service.web.auth import ApiKeys, needs_scope
 from service.web.bodies import Fields, answer_bad_bodies, read_fields, unusable
 from service.web.consent_contract import (

@@ -16,11 +16,12 @@ from flask import Blueprint, Response, request
 
 from service import metrics
 from service.intake.address import variants
-from service.message import Blocked, Inbound, Pause, SuppressionSource
+from service.message import Pause
 from service.outbox.catalogue import Catalogues
 from service.outbox.consent import Wish
 from service.outbox.inbound import Inbox
 from service.outbox.outbox import LateFailure, Outbox
+from service.people import Blocked, Inbound, SuppressionSource
 from service.secrets import Credentials, SecretProblem, Source
 from service.web.contract import Challenge, Problem
 from service.web.openapi import SPEC, WEBHOOKS, Answers

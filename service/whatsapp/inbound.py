@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 
-from service.message import Inbound
+from service.people import Inbound
 from service.whatsapp.answer import read_words
 
 LONGEST_TEXT = 4096

@@ -10,7 +10,8 @@ import hmac
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from service.message import Inbound, Status, StatusUpdate, printable
+from service.message import Status, StatusUpdate, printable
+from service.people import Inbound
 from service.whatsapp.answer import read_code, read_words
 from service.whatsapp.errors import retry_late, verdict_on
 from service.whatsapp.inbound import Preference, is_other_preference, read_inbound, read_moment, read_preference

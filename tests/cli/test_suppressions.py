@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from service.message import Blocked, Suppression, SuppressionSource
 from service.outbox.consent import Consent, Wanted
+from service.people import Blocked, Suppression, SuppressionSource
 from tests.cli.operating import NOW, PHONE, Console, moment
 
 MASKED = "+86••••••••000"

@@ -5,11 +5,12 @@ from datetime import datetime
 
 from sqlalchemy import insert
 
-from service.message import Blocked, Category, Message, Suppression, SuppressionSource
+from service.message import Category, Message
 from service.outbox import accept, blocking, tables
 from service.outbox.consent import Consent, Wanted, Wish
 from service.outbox.database import transaction
 from service.outbox.inbound import Inbox
+from service.people import Blocked, Suppression, SuppressionSource
 from tests.outbox.making import NOW, Desk, event
 
 TO = "+8613800000001"

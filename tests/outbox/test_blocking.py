@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 import pytest
 from sqlalchemy import select
 
-from service.message import Blocked, Category, Message, Rejection, SuppressionSource
+from service.message import Category, Message, Rejection
 from service.outbox import blocking, tables
 from service.outbox.decisions import Decision
+from service.people import Blocked, SuppressionSource
 from tests.outbox.making import (
     MINUTE,
     NOW,

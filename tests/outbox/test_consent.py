@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from service.message import Blocked, Category, Outcome, Status, SuppressionSource
+from service.message import Category, Outcome, Status
 from service.outbox import tables
 from service.outbox.consent import ADDED_AT_ONCE, Wanted, Wish
+from service.people import Blocked, SuppressionSource
 from tests.outbox.making import (
     NOW,
     Desk,

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from sqlalchemy import select
 
-from service.message import Blocked, Inbound, SuppressionSource
 from service.outbox import tables
 from service.outbox.consent import Consent, Wanted, Wish
 from service.outbox.inbound import Inbox
+from service.people import Blocked, Inbound, SuppressionSource
 from tests.outbox.making import NOW, Desk, accepted, at_once, later, message
 
 TO = "+8613800000001"

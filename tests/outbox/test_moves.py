@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from service.message import MOVES, Attempt, Blocked, Outcome, Status, Suppression, SuppressionSource
+from service.message import MOVES, Attempt, Outcome, Status
 from service.outbox.consent import Consent
+from service.people import Blocked, Suppression, SuppressionSource
 from tests.outbox.making import (
     MINUTE,
     NOW,

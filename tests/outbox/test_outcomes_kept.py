@@ -6,13 +6,14 @@ from datetime import timedelta
 
 import pytest
 
-from service.message import Blocked, Inbound, Status, Suppression, SuppressionSource
+from service.message import Status
 from service.outbox.consent import Consent
 from service.outbox.database import KEEPS_OUTCOMES
 from service.outbox.decisions import Decision
 from service.outbox.inbound import Inbox
 from service.outbox.outcomes import Outcomes, ReplyOutcome, StatusOutcome
 from service.outbox.search import Filter
+from service.people import Blocked, Inbound, Suppression, SuppressionSource
 from tests.conftest import Store
 from tests.outbox.making import NOW, NUMBER, Desk, accepted, failed, later, message, news, queued_again, unanswered
 

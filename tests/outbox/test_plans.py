@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, case, event, insert, text, update
 
-from service.message import Blocked, Outcome, Scope, Settlement, Status, Suppression, SuppressionSource
+from service.message import Outcome, Scope, Settlement, Status
 from service.outbox import blocking, tables
 from service.outbox.consent import Consent
 from service.outbox.database import transaction
+from service.people import Blocked, Suppression, SuppressionSource
 from tests.outbox.making import GRACE, NOW, NUMBER, PORTFOLIO, Desk, later, message, pause_of
 
 FINISHED = 10_000

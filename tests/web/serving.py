@@ -20,7 +20,7 @@ from werkzeug.test import TestResponse
 from service.intake.draft import Draft
 from service.intake.personalise import Content
 from service.intake.rules import Rules
-from service.message import Blocked, Outcome, Settlement, Status
+from service.message import Outcome, Settlement, Status
 from service.metrics import StoreCollector
 from service.outbox.catalogue import Catalogues
 from service.outbox.consent import Consent
@@ -29,6 +29,7 @@ from service.outbox.inbound import Inbox
 from service.outbox.outbox import Demand, Outbox
 from service.outbox.report import Report
 from service.outbox.search import Search
+from service.people import Blocked
 from service.secrets import Credentials, Source
 from service.web import Parts, create_app
 from service.web.auth import ApiKeys, Signatures, fixed

@@ -10,10 +10,11 @@ import pytest
 from sqlalchemy import select
 
 from service.intake.rules import Judgement, Unknown
-from service.message import Blocked, Category, Template
+from service.message import Category, Template
 from service.outbox import tables
 from service.outbox.consent import Consent, Wanted
 from service.outbox.inbound import Inbox
+from service.people import Blocked
 from tests.web.serving import NOW, RULES, Service, heard, person, sample, statuses, told
 
 AT = int(NOW.timestamp())

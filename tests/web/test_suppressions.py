@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from service.message import SuppressionSource
+from service.people import SuppressionSource
 from service.web import consent_contract
 from tests.web.serving import NOW, OPERATOR, READER, SENDER, Service, api_key, faults, person
 

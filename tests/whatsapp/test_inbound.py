@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.message import Inbound
+from service.people import Inbound
 from service.whatsapp.inbound import (
     LONGEST_TEXT,
     START_WORDS,
