@@ -160,7 +160,7 @@ class System:
         """Sign and post an event, as the shim does."""
         body = json.dumps(event).encode()
         now = datetime.now(UTC)
-        receipt_id = receipt_id or f"evt_{int(now.timestamp() * 1000)}_{uuid.uuid4().hex}"
+        receipt_id = receipt_id or _receipt_id()
         headers = {
             "webhook-id": receipt_id,
             "webhook-timestamp": str(int(now.timestamp())),
@@ -173,7 +173,14 @@ class System:
         """The events of `campaign`, from four threads; every recipient of each is accepted."""
 
         def post(number: int) -> requests.Response:
-            return self.post_event(campaign(sample, number, size, **data))
+            event, receipt_id = campaign(sample, number, size, **data), _receipt_id()
+            answer = self.post_event(event, receipt_id)
+            for _ in range(5):  # as the queue would: on a full machine the store may be busy
+                if answer.status_code != 503:
+                    break
+                threading.Event().wait(float(answer.headers["Retry-After"]))
+                answer = self.post_event(event, receipt_id)
+            return answer
 
         with ThreadPoolExecutor(4) as threads:
             for answer in threads.map(post, numbers):
@@ -252,6 +259,11 @@ def running(database_url: str, folder: Path, **settings: str) -> Iterator[System
         yield system
     finally:
         system.close()
+
+
+def _receipt_id() -> str:
+    """As the shim makes one."""
+    return f"evt_{int(datetime.now(UTC).timestamp() * 1000)}_{uuid.uuid4().hex}"
 
 
 def campaign(sample: Mapping[str, Any], number: int, size: int = 50, **data: Any) -> dict[str, Any]:

@@ -28,7 +28,6 @@ from service.cli.meta_checks import number_findings, skew_findings, token_findin
 from service.outbox import tables
 from service.outbox.catalogue import Catalogues, Standing
 from service.outbox.database import transaction
-from service.outbox.outcomes import keep_reply
 from service.settings_file import NumberSettings
 from service.whatsapp.account import Number, Token
 from service.whatsapp.limits import Limits
@@ -213,7 +212,7 @@ def test_a_database_whose_clock_is_another_is_a_warning(seconds: float, words: s
 
 def test_outcomes_that_nobody_publishes_are_a_warning(doctor: Doctor) -> None:
     with transaction(doctor.store.engine) as connection:
-        keep_reply(connection, "wamid.1", NOW)
+        connection.execute(insert(tables.outcomes), [{"kind": "reply", "subject": "wamid.1", "at": NOW}])
     assert said(doctor.offline(), Level.WARNING, "1 outcome(s) wait to be published, but EVENT_BUS is not set")
     assert not said(doctor.offline(EVENT_BUS="b"), Level.WARNING, "outcome(s)")
     with transaction(doctor.store.engine) as connection:

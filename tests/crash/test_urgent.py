@@ -21,9 +21,10 @@ SIZE = 50
 URGENT = 20
 LONGEST_SECONDS = 1.0
 
+pytestmark = pytest.mark.proof
+
 
 @pytest.mark.timeout(120 + BACKLOG / 50)
-@pytest.mark.parametrize("database_url", [pytest.param("sqlite", marks=pytest.mark.proof), "postgresql"], indirect=True)
 def test_an_urgent_message_overtakes_a_campaign(database_url: str, tmp_path: Path, sample: dict[str, Any]) -> None:
     with running(database_url, tmp_path, MESSAGES_PER_SECOND="80", LOG_LEVEL="WARNING") as system:
         system.start_sandbox()
