@@ -64,7 +64,7 @@ class System:
         self._folder = folder
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.database_url = database_url
-        self.engine: Engine = open_engine(database_url)
+        self.engine: Engine = open_engine(database_url).execution_options(read_only=True)  # waits for no writer
         web, sandbox = free_port(), free_port()
         self.url = f"http://127.0.0.1:{web}"
         self.sandbox = f"http://127.0.0.1:{sandbox}"

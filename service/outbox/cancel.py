@@ -43,7 +43,7 @@ def cancel(connection: Connection, wanted: Filter, now: datetime, after: str) ->
     lock_messages(connection, ids)
     statement = (
         update(tables.messages)
-        .where(_messages.message_id.in_(ids), tables.WAITS)
+        .where(_messages.message_id.in_(ids), tables.STILL_WAITS)
         .values(status=Status.CANCELLED.value, status_at=now, shelf=null())
         .returning(_messages.message_id)
     )

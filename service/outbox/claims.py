@@ -131,7 +131,7 @@ def _claim_statement(
         update(_messages)
         .where(
             _messages.c.message_id.in_(picked),
-            tables.READY,
+            tables.STILL_READY,
             stands(engine, lease),
             ~stopped([(Scope.NUMBER, lease.phone_number_id), *scopes], _NOW),
         )
@@ -170,7 +170,7 @@ def _to_known(portfolio: str, first: Select[Any]) -> Select[Any]:
     return (
         select(_messages.c.message_id, _messages.c.priority, _messages.c.due_at)
         .join_from(front, _messages, _messages.c.message_id == front.c.message_id)
-        .where(daily.known(portfolio, front.c.to), tables.WAITS)
+        .where(daily.known(portfolio, front.c.to), tables.STILL_WAITS)
         .order_by(front.c.due_at, front.c.message_id)
     )
 

@@ -100,16 +100,16 @@ def _concerns(one: Pause, waba_id: str | None) -> bool:
 
 
 def _move(connection: Connection, lease: Lease, shelf: str | None, which: ColumnElement[bool]) -> int:
-    some = (
-        select(_messages.message_id).where(which).limit(SHELVED_AT_ONCE).with_for_update(skip_locked=True).cte("some")
-    )
+    fitting = select(_messages.message_id).where(which).limit(SHELVED_AT_ONCE).with_for_update(skip_locked=True)
+    some = connection.execute(fitting).scalars().all()
+    if not some:
+        return 0
     statement = (
         update(tables.messages)
-        .where(_messages.message_id.in_(select(some.c.message_id)), tables.WAITS, stands(connection, lease))
+        .where(_messages.message_id.in_(some), tables.STILL_WAITS, stands(connection, lease))
         .values(shelf=shelf if shelf is not None else null())
-        .returning(_messages.message_id)
     )
-    return len(connection.execute(statement).all())  # SQLite counts no rows for a statement that begins with WITH
+    return connection.execute(statement).rowcount
 
 
 def _names(scope: Scope, waba_id: str | None) -> list[ColumnElement[Any]]:

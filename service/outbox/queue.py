@@ -164,11 +164,13 @@ def expire(connection: Connection, lease: Lease, now: datetime) -> int:
         .where(_messages.c.phone_number_id == lease.phone_number_id, tables.WAITS, _messages.c.expires_at <= now)
         .limit(EXPIRED_AT_ONCE)
         .with_for_update(skip_locked=True)
-        .cte("late")
     )
+    some = connection.execute(late).scalars().all()
+    if not some:
+        return 0
     statement = (
         update(_messages)
-        .where(_messages.c.message_id.in_(select(late.c.message_id)), tables.WAITS, stands(connection, lease))
+        .where(_messages.c.message_id.in_(some), tables.STILL_WAITS, stands(connection, lease))
         .values(
             status=case((blocking.blocks(), Status.SUPPRESSED.value), else_=Status.EXPIRED.value),
             status_at=now,

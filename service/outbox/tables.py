@@ -52,6 +52,13 @@ REFERRED = text("reference IS NOT NULL")
 CODED = text("code IS NOT NULL")
 """What the partial indexes hold. SQLite uses such an index only for a query that says the very same."""
 
+STILL_WAITS = text("(status || '') = 'queued'")
+STILL_READY = text("(status || '') = 'queued' AND shelf IS NULL")
+"""The same of rows that are named by their ids, said so that no partial index holds it.
+
+PostgreSQL takes a table without statistics, as of a new database, for small, and would read the whole index for each id.
+"""
+
 metadata = MetaData(
     naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s"}
 )

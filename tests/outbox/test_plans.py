@@ -179,3 +179,15 @@ def test_a_claim_beside_a_campaign_on_its_shelf_reads_no_more_than_without_the_c
     beside = claims(full)
     assert all(many > 5 * few for many, few in zip(before, alone, strict=True))
     assert all(few <= 1.1 * alike for few, alike in zip(beside, alone, strict=True))
+
+
+def test_a_table_without_statistics_is_read_as_sparingly(desk: Desk) -> None:
+    """As of a new database: PostgreSQL then takes an index for short, and must not read it whole for each message."""
+    of_one, total = 1_000, 4_000
+    desk.add(*(message(n) for n in range(total)))
+    desk.take_over()
+    with reading(desk.store.engine) as read:
+        assert len(desk.claim(50)) == 50
+        assert desk.store.outbox.expire(desk.lease, later(days=2)) == total - 50
+    assert read[0] < of_one * 50
+    assert max(read) < of_one * total
