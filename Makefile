@@ -6,9 +6,11 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 READY := $(VENV)/.ready
 BROWSER := $(VENV)/.browser
+AUDIT := $(VENV)/audit
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 PINNED := $(PIP) --require-hashes --only-binary :all:
 UV := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+AUDIT_EXTRA := $(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["audit"], sep="\n")'
 LAMBDA_EXTRA := $(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["lambda"], sep="\n")'
 SAMPLES := tests/samples/pinpoint_campaign_article.json tests/samples/pinpoint_campaign_fifty.json
 
@@ -17,7 +19,7 @@ NO_VENV := $(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: ap
 NO_PACKAGES := The packages could not be installed; pip says why above: is the package index reachable, is the disk full? Then run make again.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check lint lambda bench proof browser-test readme-test docs format lock clean
+.PHONY: help setup run demo test check lint lambda bench proof browser-test readme-test containers-test docs format lock clean audit sbom
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,11 +45,20 @@ check: lint test  ## lint, types, tests
 browser-test: $(BROWSER)  ## the pages in Chromium (on Debian: apt-get install chromium)
 	$(BIN)/pytest -m browser tests/browser
 
+containers-test: $(READY)  ## the image and the compose stack, really run; needs a container engine
+	$(BIN)/pytest -s -m containers tests/containers
+
 readme-test: $(READY)  ## type every command of the README in a fresh clone
 	$(BIN)/pytest -m readme tests/test_readme.py
 
 lambda: | $(BIN)/pip  ## the Lambda's deployment package, build/lambda_shim.zip; prints its size and import time
 	@$(BIN)/python -m deploy.package
+
+audit: sbom  ## asks an advisory service for known vulnerabilities of what is shipped
+	@$(AUDIT)/bin/python -m deploy.audit audit $(ARGS)
+
+sbom: $(AUDIT)/.installed  ## what is shipped, as a bill of materials: build/sbom.json
+	@$(AUDIT)/bin/python -m deploy.audit sbom
 
 proof: $(READY)  ## the whole crash suite on both databases, with figures; half an hour
 	$(BIN)/pytest -s -m 'proof or not proof' tests/crash
@@ -68,6 +79,7 @@ lock:  ## pin the requirements anew (needs uv)
 	$(UV) pyproject.toml --extra local --constraints requirements-dev.txt --output-file requirements.txt
 	$(UV) pyproject.toml --extra dev --extra browser --constraints requirements-dev.txt --output-file requirements-browser.txt
 	$(LAMBDA_EXTRA) | $(UV) - --constraints requirements-dev.txt --output-file requirements-lambda.txt
+	$(AUDIT_EXTRA) | $(UV) - --constraints requirements-dev.txt --output-file requirements-audit.txt
 
 clean:  ## remove what the commands above have made
 	rm -rf $(VENV) var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -89,4 +101,11 @@ $(READY): requirements-dev.txt $(INSTALLED)
 
 $(BROWSER): requirements-browser.txt $(READY)
 	@$(PINNED) -r requirements-browser.txt || { echo '$(NO_PACKAGES)' >&2; exit 1; }
+	@touch $@
+
+$(AUDIT)/.installed: requirements-audit.txt | $(BIN)/pip
+	@echo 'Installing the audit tools into $(AUDIT), apart from what they look at.'
+	@$(PYTHON) -m venv $(AUDIT)
+	@$(AUDIT)/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-audit.txt \
+		|| { echo '$(NO_PACKAGES)' >&2; exit 1; }
 	@touch $@

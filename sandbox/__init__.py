@@ -27,7 +27,8 @@ The other way, `phone/` shows the chats of the people written to; what they type
 (inbound.py, pure), which the webhook is told of like everything else.
 
 lambda_host/ is another stand-in, for AWS Lambda: it runs the shim under AWS's own runtime client (`python -m
-sandbox.lambda_host`). demo.py sends the sample campaigns through all of it and judges the outcomes.
+sandbox.lambda_host`). demo.py sends the sample campaigns through all of it and judges the outcomes. aws_setup.py
+makes the secrets and queues in a stand-in for AWS (moto), where the channel runs in containers.
 
 Around it: state.py holds the one object all of this belongs to, switchboard.py the faults that are switched on,
 fault_json.py and number_json.py read faults and numbers from JSON, control_routes.py is `/sandbox/…` for tests and

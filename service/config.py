@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -22,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from service.cloudwatch.lines import usable_namespace
 from service.intake.draft import MessageName
 from service.settings_file import (
     TABLES,
@@ -168,6 +170,13 @@ class Settings(BaseModel):
         bool,
         Field(alias="EVENT_BUS_PII", description="whether phone numbers whole and texts of replies go to that bus"),
     ] = False
+    cloudwatch_namespace: Annotated[
+        Annotated[str, AfterValidator(usable_namespace)] | None,
+        Field(
+            alias="CLOUDWATCH_NAMESPACE",
+            description="CloudWatch namespace for metrics, written to stdout each minute; none: Prometheus only",
+        ),
+    ] = None
     port: Annotated[int, Field(alias="PORT", description="where the web service listens", ge=0, le=65535)] = 8080
     web_workers: Annotated[int, Field(alias="WEB_WORKERS", description="gunicorn worker processes", gt=0)] = 2
     dispatcher_port: Annotated[

@@ -5,7 +5,7 @@ import sys
 
 
 def set_up_logging(level: str) -> None:
-    """Log to stdout, where ECS takes it from."""
+    """Log to stderr; stdout is for metrics (`cloudwatch`). ECS takes both."""
     logging.basicConfig(
-        level=level, stream=sys.stdout, format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True
+        level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True
     )

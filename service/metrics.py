@@ -48,6 +48,11 @@ OUTCOMES_FAILED = Counter(
     "channel_outcomes_failed_total", "Outcomes that the event bus did not take and that wait, by AWS's code.", ["code"]
 )
 SLOWED = Counter("channel_slowed_total", "Times that Meta said a phone number's rate is too high.", ["phone_number_id"])
+TOKENS_UNUSED = Counter(
+    "channel_tokens_unused_total",
+    "Messages that a phone number's pace allowed, that waited, and that were not sent in time: something here is too slow.",
+    ["phone_number_id"],
+)
 RATE = Gauge(
     "channel_rate_per_second",
     "Messages a second that a phone number is paced at by the dispatcher that serves it.",

@@ -1,6 +1,6 @@
 """The command `whatsapp-channel`: one group, a module per kind of command.
 
-serve.py     web, dispatcher, migrate
+web.py, dispatcher.py, migrate.py   one piece each, as in a container
 up.py        up, with processes.py (the pieces), follow.py (a campaign to watch), signpost.py (where to look)
 operate.py   event, message, keys
 doctor.py    doctor, with meta_checks.py (what it asks outside), finding.py (what a check says)
@@ -14,38 +14,52 @@ contract.py  openapi, errors
 """
 
 import sys
+from importlib import import_module
 
 import click
 
-from service.cli.campaign import campaign
-from service.cli.contract import errors, openapi
-from service.cli.decide import cancel, decide, replay, unanswered
-from service.cli.doctor import doctor
-from service.cli.operate import event, keys, message
-from service.cli.pause import pause, pauses, resume
-from service.cli.send import send
-from service.cli.serve import dispatcher, migrate, web
-from service.cli.suppressions import suppressions
-from service.cli.templates import templates
-from service.cli.up import up
 from service.config import ConfigError
 from service.outbox.database import StoreUnavailable
 from service.secrets import SecretProblem
 
+_MODULES = {
+    "up": ("up",),
+    "web": ("web",),
+    "dispatcher": ("dispatcher",),
+    "migrate": ("migrate",),
+    "operate": ("event", "message", "keys"),
+    "send": ("send",),
+    "doctor": ("doctor",),
+    "campaign": ("campaign",),
+    "decide": ("unanswered", "decide", "replay", "cancel"),
+    "pause": ("pause", "resume", "pauses"),
+    "templates": ("templates",),
+    "suppressions": ("suppressions",),
+    "contract": ("openapi", "errors"),
+}
+_MODULE_OF = {command: module for module, commands in _MODULES.items() for command in commands}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+class _Commands(click.Group):
+    """Loads a command's module when the command is wanted: all of them take seconds."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        return sorted(_MODULE_OF)
+
+    def get_command(self, _context: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _MODULE_OF:
+            return None
+        found: click.Command = getattr(import_module(f"service.cli.{_MODULE_OF[cmd_name]}"), cmd_name)
+        return found
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="whatsapp-channel")
 def cli() -> None:
     """A WhatsApp channel for campaign systems: events in, template messages out, every outcome kept."""
 
 
-for command in (
-    *(up, web, dispatcher, migrate),
-    *(event, send, message, doctor, keys),
-    *(campaign, unanswered, decide, replay, cancel, pause, resume, pauses, suppressions, templates),
-    *(openapi, errors),
-):
-    cli.add_command(command)
+COMMANDS = frozenset(_MODULE_OF)
 
 
 def main() -> None:

@@ -136,6 +136,8 @@ class Lane:
         """What is done for the number beside sending."""
         if self._ready is not None and self._ready is self.tenure.lease:
             await self._upkeep.run(self._ready)
+        else:
+            self._upkeep.rest()
 
     async def round(self) -> float:
         """Claim what can go now and start sending it. Seconds until there may be more to do."""
@@ -144,6 +146,7 @@ class Lane:
                 return POLL_SECONDS
             credentials = await self._brakes.credentials()
             if credentials is None:
+                self._pacer.hold(self._clock.monotonic())
                 return TROUBLE_SECONDS
             return await self._claim(self._ready, credentials)
 

@@ -1,7 +1,7 @@
 """When the next messages of a number may go: evenly, without bursts (G6). Pure; times are seconds of one monotonic clock."""
 
 CATCH_UP_SECONDS = 1.0
-"""How much of a delay of our own (a slow claim, a busy loop) is made good …"""
+"""How much of a delay of our own (a slow claim, a busy loop) is made good; what is older has lapsed …"""
 CLOSEST = 0.98
 """… by sending at this part of the usual distance, never nearer: within what RATE_SHARE leaves free of the limit."""
 SLOWER = 0.7
@@ -32,6 +32,7 @@ class Pacer:
         self._turn = float("-inf")
         self._busy = False
         self._taken = 0
+        self._given_up = self._lapsed = 0.0
 
     def rate(self, now: float) -> float:
         """Messages a second at this moment."""
@@ -58,6 +59,7 @@ class Pacer:
         """The slots from now to `now + horizon`, at most so many. Planning takes none of them."""
         self._interval = 1.0 / self.rate(now)
         self._begin = due = max(self._next, now - CATCH_UP_SECONDS if self._busy else now)
+        self._given_up = due - self._next if self._busy else 0.0
         slot = max(due, self._not_before, now)
         slots: list[float] = []
         while slot <= now + horizon and len(slots) < at_most:
@@ -71,9 +73,20 @@ class Pacer:
         self._busy = used == len(planned)
         self._taken += used
         if used:
+            self._lapsed += self._given_up / self._interval
             self._next = self._begin + used * self._interval
             self._not_before = planned[used - 1] + self._interval * CLOSEST
         return planned[:used]
+
+    def lapsed(self) -> float:
+        """How many messages the pace would have allowed since this was last asked, and waited, and had no slot in time.
+
+        The time counts from one claim that took all it had asked for to the next that found messages, CATCH_UP_SECONDS less:
+        what was held up by the database, by this process, or by Meta's answers for as many requests as may be in flight.
+        Nothing counts while nothing is due, while the number is held or paused, or before it is ours.
+        """
+        lapsed, self._lapsed = self._lapsed, 0.0
+        return lapsed
 
     def turn(self, now: float) -> float:
         """Seconds until a request may be written whose slot has come: those that are late do not go all at once."""

@@ -59,6 +59,7 @@ class Upkeep:
     async def take_over(self, lease: Lease) -> None:
         """Begin where an earlier holder of the number ended; nothing is claimed before this is done."""
         now, monotonic = self._clock.now(), self._clock.monotonic()
+        self._pacer.hold(monotonic)  # the time that somebody else had the number is not made good
         if lease.rate is not None:
             self._pacer.begin_at(lease.rate, monotonic)
         since, busy_since = now - timedelta(seconds=REMEMBERED_SECONDS), now - timedelta(seconds=BUSY_SECONDS)
@@ -78,6 +79,10 @@ class Upkeep:
         if now >= self._ask_at:
             await self._learn_limits(now)
 
+    def rest(self) -> None:
+        """The number is somebody else's now, and so is its rate."""
+        metrics.RATE.remove(self._number.phone_number_id)
+
     async def _do(self, lease: Lease) -> None:
         now = self._clock.now()
         await self._settle_doubts(lease, now)
@@ -87,6 +92,7 @@ class Upkeep:
         await self._shelve(lease, now)
         self._spacing.forget(self._clock.monotonic())
         metrics.RATE.labels(lease.phone_number_id).set(self._pacer.rate(self._clock.monotonic()))
+        metrics.TOKENS_UNUSED.labels(lease.phone_number_id).inc(self._pacer.lapsed())
         await self._brakes.recheck_token(now)
 
     async def _shelve(self, lease: Lease, now: datetime) -> None:

@@ -26,6 +26,7 @@ from service.whatsapp.inbound import Words
 from service.wiring.credentials import accounts, keys, sources, wabas
 from service.wiring.moments import monotonic, new_id, now
 from service.wiring.store import Store, open_store
+from service.wiring.telling import tell_what_is_counted
 
 
 def build_web_app(settings: Settings, registry: CollectorRegistry | None = None, store: Store | None = None) -> Flask:
@@ -85,7 +86,10 @@ def _all_workers(report: Report) -> CollectorRegistry:
 
 def web_app() -> Flask:
     """What gunicorn loads in each worker."""
-    return build_web_app(Settings.from_environment(environment()))
+    settings = Settings.from_environment(environment())
+    app = build_web_app(settings)
+    tell_what_is_counted(settings)
+    return app
 
 
 def reports(settings: Settings, store: Store) -> Reports:
