@@ -47,7 +47,11 @@ OUTCOMES_PUBLISHED = Counter("channel_outcomes_published_total", "Outcomes that 
 OUTCOMES_FAILED = Counter(
     "channel_outcomes_failed_total", "Outcomes that the event bus did not take and that wait, by AWS's code.", ["code"]
 )
-SLOWED = Counter("channel_slowed_total", "Times that Meta said a phone number's rate is too high.", ["phone_number_id"])
+SLOWED = Counter(
+    "channel_slowed_total",
+    "Times that a phone number was slowed: Meta said that its rate is too high, or answered nothing any more.",
+    ["phone_number_id"],
+)
 TOKENS_UNUSED = Counter(
     "channel_tokens_unused_total",
     "Messages that a phone number's pace allowed, that waited, and that were not sent in time: something here is too slow.",

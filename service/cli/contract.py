@@ -20,6 +20,7 @@ from service.whatsapp.errors import (
     SOURCE,
     SUBCODES,
     UNKNOWN,
+    UNKNOWN_401,
     Verdict,
     verdict_on,
     what_we_do,
@@ -111,7 +112,7 @@ def errors_as_markdown() -> Iterator[str]:
         for code, verdict in rows.items():
             yield _row(_codes(code), verdict)
             yield from (_row(f"{of} / {sub}", verdict) for (of, sub), verdict in SUBCODES.items() if of == code)
-    yield from ["", "## Every other code", "", *_HEAD, _row("–", UNKNOWN)]
+    yield from ["", "## Every other code", "", *_HEAD, _row("–", UNKNOWN), _row("–", UNKNOWN_401)]
 
 
 def _codes(row: int) -> str:

@@ -14,10 +14,14 @@ from service.outbox.outbox import Outbox, PauseKey, StoreUnavailable
 from service.secrets import Credentials, SecretProblem, fingerprint
 from service.whatsapp.errors import Verdict, verdict_on
 from service.whatsapp.pausing import Account, Place, pause_for
-from service.whatsapp.send_error import SendError, Throttled
+from service.whatsapp.send_error import SendError, Throttled, Unanswered
 
 AT_MOST_EVERY = 1.0
 """Seconds within which the same pause is made once."""
+LONG = timedelta(minutes=1)
+"""A wait from which on an operator sees it, and the number's next dispatcher keeps it."""
+SILENT_IN_A_ROW = 10
+"""So many requests one after the other that nobody answered: Meta is down, and each more is one more in doubt."""
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +42,7 @@ class Brakes:
         self._refusal = asyncio.Lock()
         self._recheck_at = self._read_again_at = clock.now()
         self._made_at: dict[PauseKey, float] = {}
+        self._silent = 0
 
     async def credentials(self) -> Credentials | None:
         """The number's token, or None with a pause that says what is wrong with its secret."""
@@ -51,19 +56,50 @@ class Brakes:
             await self._pause_for_secret(problem)
             return None
 
+    def answered(self) -> None:
+        """Meta answered, whatever it said."""
+        self._silent = 0
+
     async def heed(self, error: SendError, attempt: Attempt, credentials: Credentials) -> None:
         """Brake for what was answered; the error's wait is what its own message has to wait then."""
         now = self._clock.monotonic()
-        verdict = verdict_on(error.code, error.subcode)
+        if isinstance(error, Unanswered):
+            self._unanswered(now)
+            return
+        if error.http_status is not None:
+            self.answered()
+        verdict = verdict_on(error.code, error.subcode, error.http_status)
         if isinstance(error, Throttled) and error.scope is Scope.RECIPIENT:
             spaced = timedelta(seconds=self._spacing.refused(attempt.message.to, now))
             error.wait = max(error.wait or spaced, spaced)
         elif isinstance(error, Throttled) and error.scope is Scope.NUMBER and not verdict.pauses:
-            self._pacer.slow_down(now)
-            self._pacer.hold(now + (error.wait.total_seconds() if error.wait else 0.0))
-            metrics.SLOWED.labels(self._number.phone_number_id).inc()
+            self._slow_down(now)
+            await self._hold(error, now)
         elif verdict.pauses:
             await self._pause_others(verdict, error, attempt, credentials)
+
+    def _unanswered(self, now: float) -> None:
+        """One proves nothing; where nothing is answered any more, few go until something is."""
+        self._silent += 1
+        if self._silent >= SILENT_IN_A_ROW:
+            self._slow_down(now)
+        if self._silent == SILENT_IN_A_ROW:
+            log.error("number.unanswered phone_number_id=%s in_a_row=%d", self._number.phone_number_id, self._silent)
+
+    def _slow_down(self, now: float) -> None:
+        self._pacer.slow_down(now)
+        metrics.SLOWED.labels(self._number.phone_number_id).inc()
+
+    async def _hold(self, error: Throttled, now: float) -> None:
+        """Hold the number as long as Meta asks; in memory where that is over before anybody could ask why."""
+        wait = error.wait or timedelta(0)
+        if wait < LONG:
+            self._pacer.hold(now + wait.total_seconds())
+            return
+        since, code = self._clock.now(), error.code or error.http_status
+        detail = f"Meta asks this number to wait (code {code}). Nothing to do: it goes on by itself."
+        number = self._number.phone_number_id
+        await self._pause(Pause(Scope.NUMBER, number, PauseReason.REFUSED, detail, since=since, until=since + wait))
 
     async def _pause_others(
         self, verdict: Verdict, error: SendError, attempt: Attempt, credentials: Credentials

@@ -153,6 +153,9 @@ class Lane:
     async def _claim(self, lease: Lease, credentials: Credentials) -> float:
         room = self._most_in_flight() - len(self.in_flight)
         asked_at = self._clock.monotonic()
+        behind = self._pacer.behind(asked_at) - HORIZON_SECONDS - self._lead
+        if behind > 0:
+            return behind  # what a busy process cannot write yet would be in doubt at a crash
         slots = self._pacer.plan(asked_at, HORIZON_SECONDS + self._lead - LEAD_SECONDS, room)
         if not slots:
             return POLL_SECONDS if room <= 0 else self._until_next_plan()
@@ -217,6 +220,7 @@ class Lane:
         seconds = self._clock.monotonic() - started
         if isinstance(outcome, Accepted):
             self._spacing.accepted(attempt.message.to)
+            self._brakes.answered()
             self._hand_over(settle_accepted(attempt, outcome, int(seconds * 1000), door), seconds)
             return
         await self._brakes.heed(outcome, attempt, credentials)
@@ -265,7 +269,8 @@ class Lane:
 
         def may_write() -> bool:
             nonlocal writing
-            writing = self.tenure.stands() and not self._stopping
+            in_time = self._clock.now() < attempt.message.expires_at
+            writing = in_time and self.tenure.stands() and not self._stopping
             return writing
 
         try:

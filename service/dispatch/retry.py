@@ -100,5 +100,6 @@ def _wait(attempt: Attempt, error: SendError, rng: Random) -> timedelta:
             return timedelta(0)  # a pause says when it may go, or the other door is open
         case NotSent() | Throttled():
             return error.wait or timedelta(0)
-    longest = UNREACHED_LONGEST if _unreached(error) else LONGEST
-    return max(error.wait or timedelta(0), backoff(attempt.tries or attempt.number - 1, rng, longest))
+    if _unreached(error):  # which uses up no try
+        return backoff(attempt.number - 1, rng, UNREACHED_LONGEST)
+    return max(error.wait or timedelta(0), backoff(attempt.tries, rng))

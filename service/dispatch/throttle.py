@@ -94,6 +94,10 @@ class Pacer:
         self._turn = at + self._interval * CLOSEST
         return at - now
 
+    def behind(self, now: float) -> float:
+        """Seconds by which the turns that were given are behind their slots: what was claimed waits so long to be written."""
+        return max(0.0, self._turn - now - self._interval)
+
     def has_passed(self, late: float) -> bool:
         """Whether a turn that is so many seconds ago is over: another one is needed, or those behind it would crowd."""
         return late > self._interval

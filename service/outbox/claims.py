@@ -201,19 +201,19 @@ def recent_sends(
 
     Those only who got more than one since `since`, and of them all since `busy_since`, where that is given.
     """
-    sends = (
-        select(_messages.c.to, _attempts.c.started_at)
-        .select_from(_attempts)
-        .join(_messages, _messages.c.message_id == _attempts.c.message_id)
-        .where(
-            _attempts.c.phone_number_id == phone_number_id,
-            or_(_attempts.c.outcome.is_(None), _attempts.c.outcome.in_(sorted(REACHED))),
-        )
+    reached = or_(_attempts.c.outcome.is_(None), _attempts.c.outcome.in_(sorted(REACHED)))
+    lately = (
+        select(_messages.c.to)
+        .join(_attempts, _attempts.c.message_id == _messages.c.message_id)
+        .where(_attempts.c.phone_number_id == phone_number_id, reached, _attempts.c.started_at > since)
     )
-    lately = sends.where(_attempts.c.started_at > since).subquery()
-    several = select(lately.c.to).group_by(lately.c.to).having(func.count() > 1)
-    busy = connection.execute(several).scalars().all()
-    if not busy:
-        return []
-    theirs = sends.where(_attempts.c.started_at > (busy_since or since), _messages.c.to.in_(busy))
+    several = lately.group_by(_messages.c.to).having(func.count() > 1).cte("several")
+    mine = _attempts.c.phone_number_id.concat("") == phone_number_id  # no index of all that the number has sent
+    theirs = (
+        select(_messages.c.to, _attempts.c.started_at)
+        .select_from(several)
+        .join(_messages, _messages.c.to == several.c.to)
+        .join(_attempts, _attempts.c.message_id == _messages.c.message_id)
+        .where(mine, reached, _attempts.c.started_at > (busy_since or since))
+    )
     return [(row.to, row.started_at) for row in connection.execute(theirs.order_by(_attempts.c.started_at))]

@@ -1,8 +1,8 @@
 """An answer of the Cloud API → Accepted, or the SendError that it means. Pure.
 
 Judged by Meta's code and subcode first, by HTTP status second: permanent errors come as 500, throttles as 400, 403 or 429. A
-code that the table does not have is refused on a 4xx, throttled on a 429, and unanswered on anything else, where Meta may
-have taken it. How long to wait says Meta's answer; where it does not, the table.
+code that the table does not have is refused on a 4xx, but of the token on a 401, throttled on a 429, and unanswered on
+anything else, where Meta may have taken it. How long to wait says Meta's answer; where it does not, the table.
 """
 
 import json
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from service.message import Scope, printable
-from service.whatsapp.errors import UNKNOWN, verdict_on
+from service.whatsapp.errors import UNKNOWN, UNKNOWN_401, verdict_on
 from service.whatsapp.send_error import SendError, Throttled, Unanswered, Unauthorised, Unavailable
 
 _SECOND, _DAY = timedelta(seconds=1), timedelta(days=1)
@@ -48,6 +48,8 @@ def classify(answer: Answer) -> Accepted | SendError:
         return _classify_success(answer.http_status, document)
     if answer.http_status >= 500:
         return Unanswered("HTTP error without Meta's answer", http_status=answer.http_status)
+    if answer.http_status == 401:
+        return Unauthorised(UNKNOWN_401.title, http_status=401, scope=UNKNOWN_401.scope, wait=UNKNOWN_401.wait)
     wait = _asked_wait(answer.headers)
     if answer.http_status == 429:
         return Throttled("Too many requests", http_status=429, scope=Scope.NUMBER, wait=wait or _SECOND)
@@ -66,7 +68,7 @@ def _classify_success(http_status: int, document: dict[str, object] | None) -> A
 
 def _classify_error(answer: Answer, error: dict[str, object]) -> SendError:
     code, subcode = read_code(error.get("code")), read_code(error.get("error_subcode"))
-    verdict = verdict_on(code, subcode)
+    verdict = verdict_on(code, subcode, answer.http_status)
     kind, scope, wait = verdict.kind, verdict.scope, verdict.wait
     if verdict.doubtful and not 400 <= answer.http_status < 500:
         kind = Unanswered

@@ -26,7 +26,7 @@ ANSWER_SECONDS = 30.0
 IDLE_SECONDS = 20.0
 """Shorter than Meta's edge keeps a quiet connection: one that the peer just closed makes an innocent send doubtful."""
 
-_HELD_BACK = "The lease had run out, or the dispatcher stops"
+_HELD_BACK = "The lease or the message's time had run out, or the dispatcher stops"
 _SHORT = aiohttp.ClientTimeout(total=2 * CONNECT_SECONDS)
 
 Fence = Callable[[], bool]

@@ -380,6 +380,11 @@ UNKNOWN = Verdict(None, Refused, Scope.MESSAGE, "Unknown error code",
     "Look the code up on Meta's page of error codes and send again if it was passing.",
     source="none", doubtful=True)
 
+UNKNOWN_401 = Verdict(401, Unauthorised, Scope.TOKEN, "Not authenticated",
+    "The answer is a 401 without a code that this table has: most likely the token is not accepted.",
+    _RENEW, _QUARTER, source="none")
+"""The one status that says more than an unknown code: to fail for it would cost every message of the number."""
+
 SUBCODES: Mapping[tuple[int, int], Verdict] = {
     (100, 33): Verdict(400, Unauthorised, Scope.NUMBER, "Number's id unknown to the token",
         "No number has this id, or the token has no access to it.",
@@ -403,15 +408,16 @@ RANGES: Mapping[int, range] = {200: range(200, 300), 131200: range(131200, 13130
 """Rows that stand for every code of a range."""
 
 
-def verdict_on(code: int | None, subcode: int | None = None) -> Verdict:
+def verdict_on(code: int | None, subcode: int | None = None, http_status: int | None = None) -> Verdict:
     """The table's row for a code, or `UNKNOWN`; a subcode that the table does not have changes nothing."""
+    unknown = UNKNOWN_401 if http_status == 401 else UNKNOWN
     if code is None:
-        return UNKNOWN
+        return unknown
     if subcode is not None and (code, subcode) in SUBCODES:
         return SUBCODES[code, subcode]
     if code in CODES:
         return CODES[code]
-    return next((CODES[row] for row, codes in RANGES.items() if code in codes), UNKNOWN)
+    return next((CODES[row] for row, codes in RANGES.items() if code in codes), unknown)
 
 
 def retry_late(code: int | None) -> timedelta | None:
@@ -429,7 +435,7 @@ def what_we_do(verdict: Verdict) -> str:
     """What the service does by itself about such an answer, in one sentence."""
     if verdict is UNKNOWN:
         return (
-            "The message fails on a 4xx; on a 429 it goes again and the number slows down; "
+            "The message fails on a 4xx other than 401; on a 429 it goes again and the number slows down; "
             "on anything else it stands as unanswered, because Meta may have taken it."
         )
     done = _how_it_fails(verdict) if issubclass(verdict.kind, Refused) else _how_it_goes_again(verdict)

@@ -82,7 +82,8 @@ def pause_for(
     if key is None:
         return None
     wait = wait or verdict.wait
-    detail = f"{verdict.title} (code {code}). {verdict.next_step}"
+    named = f"HTTP {verdict.http_status}" if code is None else f"code {code}"
+    detail = f"{verdict.title} ({named}). {verdict.next_step}"
     return Pause(*key, PauseReason.REFUSED, detail, since=now, until=now + wait if wait else None)
 
 

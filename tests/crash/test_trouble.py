@@ -54,7 +54,7 @@ def test_one_numbers_trouble_slows_no_other(
         system.kill("dispatcher")  # which would wait for what hangs
         assert hanging >= LIMIT // 2, "this run proved nothing: nothing hung"
         assert refused > 0, "this run proved nothing: no token was refused"
-        assert f"number.paused phone_number_id={REFUSED}" in system.log("dispatcher")
+        assert f"paused scope=token key={arn} reason=refused" in system.log("dispatcher")
         assert {one.phone_number_id for one in sent} == {NUMBER}
         assert judging.sent_twice(sent) == []
         assert used >= 0.85

@@ -134,6 +134,7 @@ WALK: Mapping[str, tuple[int, Wanted]] = {
     "1-on-500": (1, Wanted(Fate.IN_DOUBT, 500)),
     "2-on-400": (2, _backs_off(400)),
     "unknown": (139999, _fails()),
+    "unknown-on-401": (139999, _stays(Scope.TOKEN, _QUARTER, 401)),
     "unknown-on-429": (139999, Wanted(Fate.WAITS, 429, wait=SECOND)),
     "unknown-on-500": (139999, Wanted(Fate.IN_DOUBT, 500)),
 }

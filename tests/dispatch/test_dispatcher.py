@@ -224,6 +224,26 @@ def test_a_message_past_its_time_is_never_sent(stage: Stage, clock: SteppedClock
     assert cloud_api.requests == []
 
 
+def test_a_message_whose_time_ends_between_its_claim_and_its_request_is_never_sent(
+    stage: Stage, clock: SteppedClock, cloud_api: CloudApi
+) -> None:
+    (message_id,) = stage.add(expires_at=clock.time + timedelta(seconds=3))
+
+    async def stand_still_before_the_write() -> None:
+        await stage.lane.hold()
+        await stage.lane.round()
+        clock.step(seconds=5)
+        assert stage.lane.tenure.stands(), "it is not the lease that holds it back"
+        await stage.lane.drain()
+        await stage.dispatcher.flush()
+
+    stage.do(stand_still_before_the_write())
+
+    facts = stage.facts(message_id)
+    assert (facts.message["status"], facts.attempts[0]["outcome"]) == ("expired", "not_sent")
+    assert cloud_api.requests == []
+
+
 def test_a_pause_set_by_anyone_is_obeyed(stage: Stage, clock: SteppedClock) -> None:
     stage.add()
     stage.store.outbox.pause(Pause(Scope.NUMBER, NUMBER, PauseReason.OPERATOR, "looking into it", clock.time))

@@ -79,6 +79,8 @@ class Scene:
         """The table's row, for its sentences only."""
         if self.wanted.subcode:
             return errors.SUBCODES[self.code, self.wanted.subcode]
+        if self.code not in errors.CODES and self.wanted.http == 401:
+            return errors.UNKNOWN_401
         return errors.CODES.get({250: 200}.get(self.code, self.code), errors.UNKNOWN)
 
 

@@ -111,6 +111,15 @@ def test_retry_after_is_a_lower_bound() -> None:
     assert due_at == NOW + timedelta(minutes=10)
 
 
+def test_attempts_that_were_no_tries_put_off_no_first_failure() -> None:
+    error = Unavailable("down", code=131016, http_status=500)
+    for seed in range(50):
+        put_back_often = _attempt(number=9, tries=0)
+        again = settle_error(put_back_often, error, 12, now=NOW, rng=Random(seed), max_tries=8)
+        assert again.due_at is not None
+        assert again.due_at <= NOW + 4 * SECOND
+
+
 def test_the_backoff_has_full_jitter_and_a_ceiling() -> None:
     rng = Random(3)
     for earlier, ceiling in ((0, 4), (1, 16), (2, 64), (3, 256), (9, 3600), (10**6, 3600)):

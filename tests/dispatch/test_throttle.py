@@ -1,17 +1,22 @@
 """When the next messages may go. Times are plain numbers."""
 
+import asyncio
 from bisect import bisect_left
 from datetime import timedelta
 from itertools import pairwise
+from threading import Event
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.dispatch.throttle import CLOSEST, SLOWEST, Pacer
-from tests.dispatch.cloud_api import CloudApi, limits, ok, refuse
+from service.message import Door, Scope
+from service.whatsapp.answer import Accepted
+from service.whatsapp.client import Client, Fence
+from tests.dispatch.cloud_api import CloudApi, limits, ok, refuse, text
 from tests.dispatch.conftest import Stages
-from tests.dispatch.stage import NUMBER, Stage, SteppedClock
+from tests.dispatch.stage import NUMBER, RunningClock, Stage, SteppedClock
 
 
 def _send_all(pacer: Pacer, now: float, horizon: float = 0.05, at_most: int = 1000) -> list[float]:
@@ -195,6 +200,48 @@ def test_messages_leave_at_the_rate_of_the_number_whatever_waits(
         assert 85 <= later - earlier <= 95, "90 in any second"
 
 
+class _Busy(Client):
+    """In a process that is kept from its work for a while each time before it writes."""
+
+    writing = 0
+
+    async def send(
+        self,
+        phone_number_id: str,
+        token: str,
+        body: bytes,
+        may_write: Fence = bool,
+        door: Door = Door.MESSAGES,
+    ) -> Accepted:
+        self.writing += 1
+        try:
+            Event().wait(0.02)
+            return await super().send(phone_number_id, token, body, may_write, door)
+        finally:
+            self.writing -= 1
+
+
+def test_what_a_busy_process_cannot_write_yet_is_not_claimed(stages: Stages, cloud_api: CloudApi) -> None:
+    clock, client = RunningClock(), _Busy(cloud_api.url, "v25.0")
+    stage = stages(clock=clock, client=client, per_second=400.0)
+    stage.add(900)
+
+    async def claimed_and_not_begun() -> int:
+        await stage.lane.hold()
+        most, end = 0, clock.seconds + 2.0
+        while clock.seconds < end:
+            pause = await stage.lane.round()
+            most = max(most, len(stage.lane.in_flight) - client.writing)
+            await asyncio.sleep(min(pause, 0.02))
+        await stage.lane.drain()
+        await stage.dispatcher.flush()
+        return most
+
+    assert stage.do(claimed_and_not_begun()) < 250, (
+        "what slow claims may be ahead, and not all 400 that may be in flight"
+    )
+
+
 def test_after_130429_the_number_goes_slower_and_recovers(
     stages: Stages, clock: SteppedClock, cloud_api: CloudApi
 ) -> None:
@@ -267,6 +314,78 @@ def test_retry_after_holds_the_number_that_long(stage: Stage, clock: SteppedCloc
     stage.run_once()
     assert stage.states([refused, another]) == ["accepted"] * 2
     assert stage.pauses() == []
+
+
+def test_a_long_retry_after_is_a_pause_that_an_operator_sees_and_the_next_holder_keeps(
+    stages: Stages, clock: SteppedClock, cloud_api: CloudApi
+) -> None:
+    first, second = stages(), stages("second")
+    cloud_api.answers(refuse(130429, 429, {"Retry-After": "600"}), then=ok)
+    messages = first.add()
+    first.run_once()
+    (pause,) = first.pauses()
+    assert (pause.scope, pause.key, pause.until) == (Scope.NUMBER, NUMBER, clock.time + timedelta(minutes=10))
+    messages += second.add()
+    second.take_over()
+    clock.step(seconds=599)
+    second.run_once()
+    assert first.states(messages) == ["queued"] * 2
+    clock.step(seconds=1)
+    second.take_over()
+    second.run_once()
+    assert first.states(messages) == ["accepted"] * 2
+
+
+def test_a_long_retry_after_is_over_when_an_operator_says_so(
+    stage: Stage, clock: SteppedClock, cloud_api: CloudApi
+) -> None:
+    cloud_api.answers(refuse(139999, 429, {"Retry-After": "3600"}), then=ok)
+    stage.add()
+    stage.run_once()
+    (another,) = stage.add()
+    clock.step(minutes=1)
+    stage.run_once()
+    assert stage.status(another) == "queued"
+    stage.resume(Scope.NUMBER, NUMBER)
+    stage.run_once()
+    assert stage.status(another) == "accepted"
+
+
+DOWN = text(502, "<html>Bad Gateway</html>")
+
+
+def _play(stage: Stage, clock: SteppedClock, seconds: int) -> int:
+    """How many requests a stage makes in so many seconds, in rounds of a tenth."""
+    sent = 0
+    for _ in range(10 * seconds):
+        sent += stage.run_once()
+        clock.step(seconds=0.1)
+    return sent
+
+
+def test_where_nothing_is_answered_any_more_few_go_until_something_is(
+    stages: Stages, clock: SteppedClock, cloud_api: CloudApi
+) -> None:
+    stage = stages(per_second=50.0)
+    stage.add(500)
+    cloud_api.answers(then=DOWN)
+    assert _play(stage, clock, 8) < 220, "and not four hundred, each of which would be in doubt"
+    assert _rate(stage, clock) < 8
+    cloud_api.answers(then=ok)
+    assert _play(stage, clock, 2) > 0
+    assert _rate(stage, clock) < 10
+    clock.step(seconds=100)
+    assert _rate(stage, clock) == 50
+
+
+def test_what_is_not_answered_now_and_then_slows_nothing(
+    stages: Stages, clock: SteppedClock, cloud_api: CloudApi
+) -> None:
+    stage = stages(per_second=50.0)
+    stage.add(60)
+    cloud_api.answers(*[*[DOWN] * 9, ok] * 3, *[*[DOWN] * 9, refuse(132000)] * 3)
+    assert _play(stage, clock, 2) == 60
+    assert _rate(stage, clock) == 50
 
 
 USAGE = (

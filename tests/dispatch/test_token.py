@@ -1,12 +1,14 @@
 """A token that Meta refuses, or a secret that cannot be read (G7): all that share the secret wait, and go on by themselves."""
 
+from datetime import timedelta
+
 import pytest
 
 from service.message import PauseReason, Scope
 from service.secrets import SecretProblem, Source, fingerprint
 from service.whatsapp.pausing import Account
 from tests.conftest import Store
-from tests.dispatch.cloud_api import CloudApi, ok, refuse
+from tests.dispatch.cloud_api import CloudApi, ok, refuse, text
 from tests.dispatch.conftest import Stages
 from tests.dispatch.stage import NUMBER, Secret, Stage, SteppedClock
 from tests.web.serving import Service, statuses, told
@@ -57,6 +59,24 @@ def test_a_token_that_stays_refused_pauses_the_number_and_keeps_its_messages(
     assert stage.pauses() == []
     assert {stage.status(message_id) for message_id in messages} == {"accepted"}
     assert cloud_api.requests[-1].token == "token-2"
+
+
+def test_a_401_without_a_code_keeps_the_messages_too(
+    stage: Stage, clock: SteppedClock, cloud_api: CloudApi, secret: Secret
+) -> None:
+    cloud_api.answers(then=text(401, "<html>Unauthorized</html>"))
+    messages = stage.add(5)
+    stage.run_once()
+    (pause,) = stage.pauses()
+    assert (pause.scope, pause.until) == (Scope.TOKEN, clock.time + timedelta(minutes=15))
+    assert "Not authenticated (HTTP 401). Put a valid" in pause.detail
+
+    cloud_api.answers(then=ok)
+    secret.token = "token-2"
+    clock.step(minutes=1)
+    stage.tidy()
+    stage.run_once()
+    assert stage.states(messages) == ["accepted"] * 5
 
 
 def test_a_number_without_a_readable_secret_waits_and_says_so(stages: Stages, cloud_api: CloudApi) -> None:

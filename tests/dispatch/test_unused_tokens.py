@@ -7,7 +7,7 @@ from prometheus_client import REGISTRY
 
 from service.dispatch.throttle import CATCH_UP_SECONDS, Pacer
 from service.message import Pause, PauseReason, Scope
-from tests.dispatch.cloud_api import CloudApi, refuse, silence
+from tests.dispatch.cloud_api import CloudApi, Handler, ok, refuse
 from tests.dispatch.conftest import Stages
 from tests.dispatch.stage import NUMBER, Stage, SteppedClock
 
@@ -168,12 +168,18 @@ def test_the_time_that_another_dispatcher_had_the_number_does_not_count(stages: 
     assert unused() == 0
 
 
+def late(handler: Handler) -> None:
+    """Accepted when the test is over."""
+    handler.server.over.wait(30)
+    ok(handler)
+
+
 def test_waiting_for_answers_to_all_that_may_be_in_flight_leaves_them_unused(
     ten: Stage, clock: SteppedClock, cloud_api: CloudApi
 ) -> None:
     unused = Unused(ten)
     ten.add(100)
-    cloud_api.answers(*[silence] * 16)
+    cloud_api.answers(*[late] * 16)
     for _ in range(30):
         clock.step(seconds=0.1)
         ten.do(ten.lane.round())

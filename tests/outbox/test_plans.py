@@ -160,6 +160,31 @@ def _read_so_far(connection: Connection) -> int:
     )
 
 
+def test_a_take_over_reads_what_those_who_were_busy_got_and_not_all_that_the_number_has_sent(full: Desk) -> None:
+    send_again(full, people=40)
+    with reading(full.store.engine) as read:
+        for busy_since in (later(hours=-1), later(days=-2)):
+            assert len(full.store.outbox.recent_sends(NUMBER, later(minutes=-10), busy_since)) == 80
+    assert read[1] < 1.2 * read[0], "27 times as many sends"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_any_number_of_people_may_have_been_busy_at_a_take_over(full: Desk) -> None:
+    more = 33_000  # SQLite takes 32,766 parameters, PostgreSQL 65,535
+    full.add(*(message(FINISHED + n) for n in range(more)))
+    for attempt in (1, 2):
+        send_again(full, FINISHED, more, attempt)
+    assert len(full.store.outbox.recent_sends(NUMBER, later(seconds=-6), later(hours=-1))) == 2 * more
+
+
+def send_again(desk: Desk, first: int = 0, people: int = 40, attempt: int = 2) -> None:
+    """One more attempt for each of so many people, five seconds ago."""
+    facts = {"attempt": attempt, "phone_number_id": NUMBER, "outcome": "accepted", "started_at": later(seconds=-5)}
+    attempts = [{"message_id": f"m{n:05}", **facts} for n in range(first, first + people)]
+    with desk.store.engine.begin() as connection:
+        connection.execute(insert(tables.attempts), attempts)
+
+
 def claims(desk: Desk) -> list[int]:
     """How much two claims read, without reserved places and with some."""
     analyse(desk)

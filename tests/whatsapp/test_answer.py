@@ -30,7 +30,8 @@ SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        *((status, Refused) for status in (400, 401, 403, 404, 499)),
+        *((status, Refused) for status in (400, 403, 404, 499)),
+        (401, Unauthorised),
         (429, Throttled),
         *((status, Unanswered) for status in (200, 302, 500, 502, 503, 599)),
     ],
@@ -250,7 +251,7 @@ def test_metas_word_on_waiting_counts_before_the_tables(
         (204, Unanswered),
         (302, Unavailable),
         (400, Unavailable),
-        (401, Unavailable),
+        (401, Unauthorised),
         (403, Unavailable),
         (404, Unavailable),
         (408, Unavailable),

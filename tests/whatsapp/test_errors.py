@@ -12,6 +12,7 @@ from service.whatsapp.errors import (
     RANGES,
     SUBCODES,
     UNKNOWN,
+    UNKNOWN_401,
     Verdict,
     retry_late,
     verdict_on,
@@ -132,8 +133,8 @@ NOT_ON_METAS_PAGE = {17, 32, 102, 104, 613, 80008, 130403, 131020, 131041, 13104
     131064, 131070, 131200, 132008, 132018, 137000, 2494100
 }  # fmt: skip
 
-VERDICTS = [*CODES.values(), *SUBCODES.values(), UNKNOWN]
-NAMES = [*map(str, CODES), *map(str, SUBCODES), "unknown"]
+VERDICTS = [*CODES.values(), *SUBCODES.values(), UNKNOWN, UNKNOWN_401]
+NAMES = [*map(str, CODES), *map(str, SUBCODES), "unknown", "unknown on a 401"]
 
 
 # --- every row --------------------------------------------------------------------------------------------------------
@@ -239,7 +240,7 @@ def test_what_we_do_follows_from_kind_scope_and_wait(code: int, words: str) -> N
 
 def test_what_we_do_about_an_unknown_code_depends_on_the_status() -> None:
     before, after = what_we_do(UNKNOWN).split(" on a 429 ")
-    assert before == "The message fails on a 4xx;"
+    assert before == "The message fails on a 4xx other than 401;"
     assert after == f"it goes again and the number slows down; on anything else it stands as unanswered, {TAKEN}"
 
 
