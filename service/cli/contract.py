@@ -155,7 +155,9 @@ def _call(heading: str, call: Mapping[str, Any], schemes: Mapping[str, Any]) -> 
         for parameter in call["parameters"]:
             yield f"| `{parameter['name']}` | {parameter['in']} | {parameter['description']} |"
     if "requestBody" in call:
-        yield from ["", f"Body: {_type(_schema(call['requestBody']))}."]
+        body = call["requestBody"]
+        kind = "CSV" if "text/csv" in body["content"] else _type(_schema(body))
+        yield from ["", f"Body: {kind}{'' if body['required'] else ', or none'}."]
     yield from ["", "| status | body | |", "| --- | --- | --- |"]
     for status, answer in call["responses"].items():
         body = _type(_schema(answer)) if "content" in answer else "–"

@@ -87,6 +87,10 @@ def _outside(settings: Settings, sources: Mapping[str, Source], webhook_url: str
         yield from meta_findings(AccountApi(settings.api_url, settings.api_version), secrets, wiring.now)
     if webhook_url:
         yield from webhook_findings(webhook_url, secrets, token_hex(8))
+    elif not offline:
+        yield note(
+            "the webhook was not asked whether it takes the verify token; give its public URL with --webhook-url"
+        )
 
 
 def _readable(settings: Settings, sources: Mapping[str, Source]) -> list[Secret]:

@@ -89,7 +89,7 @@ def fact(value: object) -> str | None:
 def unknown_message(recipient: str, name: str, path: str) -> Rejection:
     """The event names a message that the settings do not have; mended, the same event can be handed over again."""
     missing = table("messages", printable(name)[:128])
-    hint = f"add {missing} with its template to CHANNEL_SETTINGS, and hand the event over again"
+    hint = f"add {missing} with its template to CHANNEL_SETTINGS, restart the service, and send it again"
     return Rejection(recipient, "unknown_message", path, hint)
 
 

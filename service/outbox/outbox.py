@@ -8,9 +8,22 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
-from service.message import Attempt, Door, ParsedEvent, Pause, Refusal, Settlement, Status, StatusUpdate, Template
+from service.message import (
+    Attempt,
+    Door,
+    Message,
+    ParsedEvent,
+    Pause,
+    Refusal,
+    Rejection,
+    Settlement,
+    Status,
+    StatusUpdate,
+    Template,
+)
 from service.outbox import (
     accept,
+    blocking,
     cancel,
     claims,
     daily,
@@ -71,6 +84,11 @@ class Outbox:
         if receipt.queued:
             self._announce()
         return receipt
+
+    def rehearse(self, results: Sequence[Message | Rejection]) -> list[Message | Rejection]:
+        """The results as `add` would have them for who must not get messages. Only reads."""
+        with reading(self._engine) as connection:
+            return blocking.reject(connection, results)
 
     def refuse(self, refusal: Refusal, http_status: int, answer: str, body: str, now: datetime) -> Receipt:
         """Keep an event of which nothing can be used, with the answer that says why. Raise ReceiptConflict."""

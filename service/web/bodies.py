@@ -119,13 +119,17 @@ class Fields:
         return None
 
 
-def read_fields(known: Collection[str]) -> Fields:
+def read_fields(known: Collection[str], *, may_be_empty: bool = False) -> Fields:
     """The fields of the request's body; raise BadBody: 400 where it is no JSON, 422 where no object or a field is not known.
 
-    A field that nobody knows is refused because a misspelt one would mean more than the caller does.
+    A field that nobody knows is refused because a misspelt one would mean more than the caller does. `may_be_empty`: the call
+    needs no body at all.
     """
+    body = request.get_data(cache=False)
+    if may_be_empty and not body:
+        return Fields({})
     try:
-        document = read_json(request.get_data(cache=False))
+        document = read_json(body)
     except NotJson as error:
         raise BadBody(400, "Not JSON", [Fault("", "invalid_json", str(error))]) from error
     if not isinstance(document, dict):

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from service.web.contract import example
+from service.web.contract import MOMENT, Body, example
 
 SINCE = "2026-11-01T09:00:00.000Z"
 _ROW = {
@@ -24,7 +24,7 @@ _CATEGORY = (
 )
 
 
-class SuppressRequest(BaseModel):
+class SuppressRequest(Body):
     """Who must not get messages."""
 
     model_config = example({"to": "+8613800138000", "category": "marketing", "reason": "asked for it by phone"})
@@ -34,7 +34,7 @@ class SuppressRequest(BaseModel):
     reason: str | None = Field(None, description="up to 1,000 characters; shown with it")
 
 
-class LiftRequest(BaseModel):
+class LiftRequest(Body):
     """Who may get messages again."""
 
     model_config = example({"to": "+8613800138000"})
@@ -43,7 +43,7 @@ class LiftRequest(BaseModel):
     category: Category | None = Field(None, description="only what was suppressed so; without it, everything")
 
 
-class SuppressionSearch(BaseModel):
+class SuppressionSearch(Body):
     """Which suppressions: those that fit all that is given, the newest first."""
 
     model_config = example({"source": "stop_reply", "since": SINCE, "limit": 100})
@@ -51,9 +51,11 @@ class SuppressionSearch(BaseModel):
     to: str | None = None
     category: Category | None = None
     source: Source | None = None
-    since: str | None = Field(None, description="those that were added since this moment")
+    since: str | None = Field(
+        None, json_schema_extra=MOMENT, description="RFC 3339 with zone: those that were added since then"
+    )
     limit: int = Field(100, ge=1, le=1000)
-    cursor: str | None = Field(None, description="`next` of the page before")
+    cursor: str | None = Field(None, description="`next` of the page before; null or absent for the first")
 
 
 class SuppressionRow(BaseModel):

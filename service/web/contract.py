@@ -5,11 +5,14 @@ They document, they do not validate: input is judged per recipient in `intake`. 
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 RECEIVED = "2026-11-01T09:00:00.123Z"
 EVENT_ID = "019a3e5f6d2b7c4e8f90a1b2c3d4e5f6"
 MESSAGE_ID = "019a3e5f6d2b7c4e8f90a1b2c3d4e5f7"
+MOMENT: dict[str, Any] = {"format": "date-time"}
 REJECTED = {
     "recipient": "ep013",
     "status": "rejected",
@@ -22,6 +25,36 @@ REJECTED = {
 def example(value: Any) -> ConfigDict:
     """The configuration of a model with this example."""
     return ConfigDict(json_schema_extra={"examples": [value]})
+
+
+class Body(BaseModel):
+    """A body as `bodies.py` reads it: an unknown field is refused, an empty text or list, and null, except as `cursor`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """A field that may be absent is None in the model, but not in the body."""
+        schema = handler(core_schema)
+        for name, field in handler.resolve_ref_schema(schema)["properties"].items():
+            if name != "cursor":
+                _without_null(field)
+        return schema
+
+
+def _without_null(field: JsonSchemaValue) -> None:
+    choices = [one for one in field.pop("anyOf", [field]) if one.get("type") != "null"]
+    for choice in choices:
+        if choice.get("type") == "string" and not choice.keys() & {"enum", "const"}:
+            choice.setdefault("minLength", 1)
+        elif choice.get("type") == "array":
+            choice.setdefault("minItems", 1)
+    if len(choices) == 1:
+        field.update(choices[0])
+    else:
+        field["anyOf"] = choices
+    if field.get("default", 0) is None:
+        del field["default"]
 
 
 class Fault(BaseModel):
@@ -121,6 +154,43 @@ class ConnectEvent(BaseModel):
     Items: dict[str, list[dict[str, Any]]] = Field(
         description="`CustomerProfiles`: each with `ProfileId`, `CustomerData` (the profile as JSON text; its fields fill the "
         "placeholders and hold the address) and `IdempotencyToken`"
+    )
+
+
+class MetaNotification(BaseModel):
+    """What Meta posts to a webhook; unknown fields are ignored, and what cannot be read spoils nothing beside it."""
+
+    model_config = example(
+        {
+            "object": "whatsapp_business_account",
+            "entry": [
+                {
+                    "id": "102290129340398",
+                    "changes": [
+                        {
+                            "field": "messages",
+                            "value": {
+                                "messaging_product": "whatsapp",
+                                "metadata": {"phone_number_id": "106540352242922"},
+                                "statuses": [
+                                    {
+                                        "id": "wamid.HBgNODYxMzgwMDEzODAwMBUCABEYEjQ",
+                                        "status": "delivered",
+                                        "timestamp": "1793523605",
+                                        "biz_opaque_callback_data": f"{MESSAGE_ID}.1",
+                                    }
+                                ],
+                            },
+                        }
+                    ],
+                }
+            ],
+        }
+    )
+
+    object: str | None = None
+    entry: list[dict[str, Any]] = Field(
+        description="per account: its `id` and its `changes`, each `field` with its `value`"
     )
 
 

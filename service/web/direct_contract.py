@@ -5,7 +5,7 @@ They document, they do not validate: each message is judged in `intake/direct.py
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from service.web.contract import MESSAGE_ID, example
 
@@ -36,6 +36,8 @@ class SendQuery(BaseModel):
 class DirectTemplate(BaseModel):
     """A template and what it is filled with."""
 
+    model_config = ConfigDict(extra="forbid")
+
     name: str = Field(description="as WhatsApp Manager shows it")
     language: str | None = Field(
         None,
@@ -50,6 +52,8 @@ class DirectTemplate(BaseModel):
 
 class DirectMessage(BaseModel):
     """One message to one person. Needed are `to` and one of `template` and `message`; an unknown field rejects the message."""
+
+    model_config = ConfigDict(extra="forbid")
 
     to: str = Field(
         description="the number in international form, with or without `+`, or a business-scoped user id such as "
@@ -93,11 +97,14 @@ class DirectMessages(BaseModel):
                 }
             ]
         }
-    )
+    ) | ConfigDict(extra="forbid")
 
-    messages: list[DirectMessage]
+    messages: list[DirectMessage] = Field(min_length=1, max_length=1000)
     campaign_id: str | None = Field(
-        None, description="counts all of them as this campaign's; at most 256 characters, no person's number"
+        None,
+        min_length=1,
+        max_length=256,
+        description="counts all of them as this campaign's; at most 256 characters, no person's number",
     )
 
 
@@ -126,7 +133,7 @@ class RehearsedResult(BaseModel):
 class Rehearsal(BaseModel):
     """The answer to a dry run, with one result per message.
 
-    Not looked at is what only the store knows: whether the person has opted out, and whether the message was sent before.
+    Not looked at is whether the message was sent before: by the same `id`, or under the same `Idempotency-Key`.
     """
 
     model_config = example(

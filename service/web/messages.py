@@ -111,7 +111,8 @@ def _receive(direct: Direct, caller: Caller) -> Response:
     if isinstance(parsed, Refusal):
         return _refused(422, "Call refused", parsed.faults)
     if _is_dry_run():
-        return jsonify({"results": [_rehearsed(direct.render, item) for item in parsed.results]})
+        results = direct.outbox.rehearse(parsed.results)
+        return jsonify({"results": [_rehearsed(direct.render, item) for item in results]})
     return _keep(direct, parsed, now)
 
 

@@ -95,6 +95,32 @@ MEANINGS = {
 }
 
 
+PROBLEMS = {
+    "400": ("Not JSON", "body: the body is not JSON: Expecting value: line 1 column 1 (char 0)"),
+    "403": ("Scope missing", "The key shop lacks the scope operate."),
+    "404": ("No such message", "No message has this id; ids are in the answer to its event."),
+    "409": ("Nothing to decide", "The message is read: it has arrived, and nothing is left to decide"),
+    "413": ("Body too large", "The body may have 6 MB at most; send fewer recipients in one event."),
+    "503": ("Store unavailable", "The database cannot be reached; nothing was stored. Send it again."),
+}
+"""Title and detail of an example, by status; 422 has that of the model."""
+
+HEADERS = {
+    "202": {"Idempotent-Replayed": "`true` where this is the stored answer to an earlier call"},
+    "503": {"Retry-After": "seconds"},
+}
+"""What an answer has beside its body, by status."""
+
+CSV_BODIES = {
+    "import_suppressions": "to,category,reason,since\n+8613800138000,marketing,asked for it by phone,2026-10-01\n"
+}
+"""The calls that take a list as CSV, with an example; spectree knows bodies of JSON only."""
+
+
+NEEDS_NO_BODY = {"pause_campaign"}
+"""The calls whose body may be left out."""
+
+
 class Answers(Response):
     """What a call may answer: problems under their own content type, and nothing that is never answered."""
 
@@ -108,9 +134,24 @@ class Answers(Response):
         responses: dict[str, Any] = super().generate_spec(naming_strategy)
         for code, response in responses.items():
             response["description"] = MEANINGS[code]
+            if code in HEADERS:
+                response["headers"] = {name: _header(text) for name, text in HEADERS[code].items()}
             if code >= "400" and "content" in response:
-                response["content"] = {"application/problem+json": response["content"]["application/json"]}
+                response["content"] = {
+                    "application/problem+json": response["content"]["application/json"] | _example(code)
+                }
         return dict(sorted(responses.items()))
+
+
+def _example(code: str) -> dict[str, Any]:
+    if code not in PROBLEMS:
+        return {}
+    title, detail = PROBLEMS[code]
+    return {"example": {"type": "about:blank", "title": title, "status": int(code), "detail": detail}}
+
+
+def _header(description: str) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": "string"}}
 
 
 def document(app: Flask) -> dict[str, Any]:
@@ -118,4 +159,11 @@ def document(app: Flask) -> dict[str, Any]:
     SPEC.app = app
     with app.app_context():
         contract: dict[str, Any] = SPEC.spec
+    for calls in contract["paths"].values():
+        for call in calls.values():
+            if example := CSV_BODIES.get(call["operationId"]):
+                content = {"text/csv": {"schema": {"type": "string", "examples": [example]}}}
+                call["requestBody"] = {"content": content, "required": True}
+            if call["operationId"] in NEEDS_NO_BODY:
+                call["requestBody"]["required"] = False
     return contract

@@ -84,7 +84,7 @@ def _add_replay(routes: Blueprint, operating: Operating, keys: ApiKeys) -> None:
     )
     @needs_scope(keys, "operate")
     def replay() -> Response:
-        """Send again what failed or expired, and where `status` names it what was never answered.
+        """Send again what failed or expired, and what was never answered where the body asks for it.
 
         Each message gets its tries and its time to live anew. Where Meta asks for a wait after a code, it goes after that. What
         has arrived, what Meta still has and what the recipient stopped is left out. Many take several transactions: after a
@@ -199,7 +199,7 @@ def _add_pause(routes: Blueprint, operating: Operating, keys: ApiKeys) -> None:
         A campaign of which nothing has come yet can be paused, too; `waiting` is 0 then. What is being sent just now still
         goes. A message that expires meanwhile is not sent. Scope `operate`.
         """
-        detail = _reason(read_fields(("reason",)))
+        detail = _reason(read_fields(("reason",), may_be_empty=True))
         wanted = Pause(Scope.CAMPAIGN, _campaign_key(campaign_id), PauseReason.OPERATOR, detail, since=operating.now())
         operating.outbox.pause(wanted)
         waiting = operating.report.waiting_for(wanted.scope, wanted.key)
@@ -219,7 +219,10 @@ def _add_resume(routes: Blueprint, operating: Operating, keys: ApiKeys) -> None:
     )
     @needs_scope(keys, "operate")
     def resume(campaign_id: str) -> Response:
-        """Let a paused campaign or journey go on, whoever paused it. Takes no body. Scope `operate`."""
+        """Let a paused campaign or journey go on, whoever paused it.
+
+        Takes no body. Scope `operate`.
+        """
         resumed = operating.outbox.resume([(Scope.CAMPAIGN, _campaign_key(campaign_id))], even_an_operators=True)
         log.info("operate.resumed by=%s resumed=%d", g.api_key.name, resumed)
         return jsonify({"resumed": resumed})

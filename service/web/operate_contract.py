@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from service.web.contract import MESSAGE_ID, example
+from service.web.contract import MESSAGE_ID, Body, example
 from service.web.report_contract import WaitsFor
 from service.web.search_contract import MessageFilter
 
@@ -68,8 +68,8 @@ class CancelAnswer(BaseModel):
     preview: bool = Field(description="true where nothing was changed")
 
 
-class PauseRequest(BaseModel):
-    """Why a campaign is paused."""
+class PauseRequest(Body):
+    """Why a campaign is paused. May be left out."""
 
     model_config = example({"reason": "wrong price"})
 
@@ -102,7 +102,7 @@ class ResumedCampaign(BaseModel):
     resumed: int = Field(description="1, or 0 where the campaign was not paused")
 
 
-class DecideRequest(BaseModel):
+class DecideRequest(Body):
     """How one message is settled."""
 
     model_config = example({"decision": "resend"})

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from service.web.contract import MESSAGE_ID, example
+from service.web.contract import MESSAGE_ID, MOMENT, Body, example
 from service.web.report_contract import MessageReport
 
 StatusName = Literal[
@@ -27,7 +27,7 @@ StatusName = Literal[
 _CAMPAIGN = "13978104ce5d6017c72552257a5cafe0"
 
 
-class MessageFilter(BaseModel):
+class MessageFilter(Body):
     """Which messages are meant: those that fit every field that is given."""
 
     campaign_id: str | None = Field(None, description="of the campaign or the journey")
@@ -39,13 +39,16 @@ class MessageFilter(BaseModel):
     )
     recipient: str | None = Field(None, description="the caller's own name for the person: endpoint, profile or item")
     reference: str | None = None
-    code: int | None = Field(None, description="Meta's, of the newest attempt")
+    code: int | None = Field(None, ge=0, le=2147483647, description="Meta's, of the newest attempt")
     created_from: str | None = Field(
         None,
+        json_schema_extra=MOMENT,
         description="RFC 3339 with zone: accepted then or later. What an operator sent again counts from that moment",
     )
-    created_until: str | None = Field(None, description="RFC 3339 with zone: accepted before that")
-    message_ids: list[str] | None = Field(None, description="any of these, 10,000 at most")
+    created_until: str | None = Field(
+        None, json_schema_extra=MOMENT, description="RFC 3339 with zone: accepted before that"
+    )
+    message_ids: list[str] | None = Field(None, max_length=10000, description="any of these, 10,000 at most")
 
 
 class MessageSearch(MessageFilter):

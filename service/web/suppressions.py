@@ -67,8 +67,8 @@ def blueprint(suppressing: Suppressing, keys: ApiKeys) -> Blueprint:
 def _documented(
     answer: type[BaseModel], operation_id: str, json: type[BaseModel] | None = None
 ) -> Callable[[Callable[P, Response]], Callable[P, Response]]:
-    """A call of this file in the contract: all are refused alike."""
-    problems = {f"HTTP_{status}": Problem for status in (400, 403, 413, 422, 503)}
+    """A call of this file in the contract: all are refused alike, but what takes no JSON not for that."""
+    problems = {f"HTTP_{status}": Problem for status in (*([400] if json else []), 403, 413, 422, 503)}
     documented: Callable[[Callable[P, Response]], Callable[P, Response]] = SPEC.validate(
         json=json,
         resp=Answers(HTTP_200=answer, HTTP_401=None, **problems),
@@ -87,9 +87,10 @@ def _change_one(routes: Blueprint, suppressing: Suppressing, keys: ApiKeys) -> N
     @_documented(SuppressionRow, "suppress", json=SuppressRequest)
     @needs_scope(keys, "operate")
     def suppress() -> Response:
-        """Suppress a person: what is queued for them becomes `suppressed`, new messages are rejected.
+        """Suppress a person: what is queued for them does not go, new messages are rejected.
 
-        What is being sent just now still goes. The same again renews `since`. Scope `operate`.
+        What is queued becomes `suppressed`. What is being sent just now still goes. The same again renews `since`. Scope
+        `operate`.
         """
         fields = read_fields(("to", "category", "reason"))
         to, blocked, reason = _address(fields), _blocked(fields) or Blocked.ALL, fields.text("reason")
@@ -122,7 +123,10 @@ def _look(routes: Blueprint, suppressing: Suppressing, keys: ApiKeys) -> None:
     @_documented(SuppressionPage, "search_suppressions", json=SuppressionSearch)
     @needs_scope(keys, "operate")
     def search() -> Response:
-        """List who must not get messages and who said so, the newest first. Scope `operate`."""
+        """List who must not get messages and who said so, the newest first.
+
+        Scope `operate`.
+        """
         fields = read_fields(("to", "category", "source", "since", "limit", "cursor"))
         to = _address(fields) if "to" in fields.given else None
         wanted = Wanted(to, _blocked(fields), _source(fields), fields.moment("since"))
@@ -138,10 +142,11 @@ def _import(routes: Blueprint, suppressing: Suppressing, keys: ApiKeys) -> None:
     @_documented(Imported, "import_suppressions")
     @needs_scope(keys, "operate")
     def take_list() -> Response:
-        """Suppress everybody on a list: CSV in UTF-8, its first line `to,category,reason,since`.
+        """Suppress everybody on a list.
 
-        Only `to` is needed; `category` is `all` where it is empty, `since` now. One bad line never spoils the others. Many take
-        several transactions: after a 503 the same list can be sent again. Scope `operate`.
+        CSV in UTF-8, its first line `to,category,reason,since`. Only `to` is needed; `category` is `all` where it is empty,
+        `since` now. One bad line never spoils the others. Many take several transactions: after a 503 the same list can be sent
+        again. Scope `operate`.
         """
         now = suppressing.now()
         try:
@@ -186,10 +191,10 @@ def _source(fields: Fields) -> SuppressionSource | None:
 
 def _place(fields: Fields) -> Place | None:
     """Where the cursor says that the page begins. It names a moment and no person."""
-    cursor = fields.text("cursor")
-    if cursor is None:
+    given = fields.given.get("cursor")
+    if given is None:  # as `next` is after the last page
         return None
-    match = _PLACE.fullmatch(cursor)
+    match = _PLACE.fullmatch(given) if isinstance(given, str) else None
     try:
         at = datetime.fromisoformat(match["at"]) if match else None
     except ValueError:

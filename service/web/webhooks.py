@@ -23,7 +23,7 @@ from service.outbox.inbound import Inbox
 from service.outbox.outbox import LateFailure, Outbox
 from service.people import Blocked, Inbound, SuppressionSource
 from service.secrets import Credentials, SecretProblem, Source
-from service.web.contract import Challenge, Problem
+from service.web.contract import Challenge, MetaNotification, Problem
 from service.web.openapi import SPEC, WEBHOOKS, Answers
 from service.web.problems import problem, unauthorised
 from service.whatsapp.errors import verdict_on
@@ -149,6 +149,7 @@ def blueprint(notifications: Notifications) -> Blueprint:
 
     @routes.post("/webhooks/whatsapp")
     @SPEC.validate(
+        json=MetaNotification,
         resp=Answers(HTTP_200=None, HTTP_400=Problem, HTTP_401=None, HTTP_413=Problem, HTTP_503=Problem),
         security={"meta_signature": []},
         tags=[WEBHOOKS],

@@ -126,6 +126,7 @@ def test_where_all_is_in_order_it_says_so_and_exits_with_0(doctor: Doctor) -> No
         f"✓ the app is subscribed to account {WABA}",
         "note: no named messages; a Connect journey's action needs one: [messages.<name>] in CHANNEL_SETTINGS",
         f"note: number {NUMBER} (Sandbox): quality GREEN, 80 messages a second, any number of people in 24 h",
+        "note: the webhook was not asked whether it takes the verify token; give its public URL with --webhook-url",
     ]
     assert doctor.exit_code == 0
 

@@ -8,12 +8,15 @@ import pytest
 from service.intake import direct
 from service.intake.direct import Caller, parse_messages
 from service.message import Event, Message, ParsedEvent, Template
+from service.outbox.consent import Consent
+from service.people import Blocked, Suppression, SuppressionSource
 from service.whatsapp.payload import build
 from service.whatsapp.templates import Rendered
 from tests.web.serving import NOW, NUMBER, READER, RULES, Service, faults
 from tests.web.test_direct_messages import ONE, items, rows
 
 DRY = "?dry_run=true"
+TO = "+8613800100042"
 
 
 def rehearsed(service: Service, document: Any, **how: Any) -> list[dict[str, Any]]:
@@ -120,5 +123,15 @@ def test_a_dry_run_is_refused_as_the_call_itself_would_be(light: Service) -> Non
     assert light.direct(ONE, query=DRY, key=READER).status_code == 403
 
 
-def test_a_dry_run_needs_no_store(down: Service) -> None:
-    assert rehearsed(down, ONE)[0]["status"] == "accepted"
+def test_who_must_not_get_it_is_rejected_as_the_call_itself_would_be(service: Service) -> None:
+    Consent(service.store.engine).suppress([Suppression(TO, Blocked.ALL, SuppressionSource.STOP_REPLY, NOW)], NOW)
+    document = items({"to": TO}, {"to": "+8613800100099"}, {"to": "x"})
+    told = rehearsed(service, document)
+    assert [one.get("code") for one in told] == ["suppressed", None, "invalid_address"]
+    sent = service.direct(document).get_json()["results"]
+    assert [told[0], told[2]] == [sent[0], sent[2]]
+
+
+def test_a_dry_run_while_the_store_is_down_is_503(down: Service) -> None:
+    answer = down.direct(ONE, query=DRY)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")

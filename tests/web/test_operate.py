@@ -302,6 +302,11 @@ def test_a_store_that_is_down_is_503(down: Service, path: str) -> None:
     assert answer.headers["Retry-After"]
 
 
+def test_a_pause_needs_no_body(light: Service) -> None:
+    answer = light.ask("/v1/campaigns/x/pause", b"", OPERATOR)
+    assert (answer.status_code, answer.get_json()["detail"]) == (200, "")
+
+
 @WITH_BODY
 def test_a_body_over_6_mb_is_413(light: Service, path: str) -> None:
     assert light.ask(path, b" " * (6 * 1024 * 1024 + 1), OPERATOR).status_code == 413
@@ -310,6 +315,8 @@ def test_a_body_over_6_mb_is_413(light: Service, path: str) -> None:
 @WITH_BODY
 @pytest.mark.parametrize("name", NOT_JSON)
 def test_what_is_no_json_is_400(light: Service, path: str, name: str) -> None:
+    if not NOT_JSON[name] and path.endswith("/pause"):
+        pytest.skip("a pause needs no body")
     answer = light.ask(path, NOT_JSON[name], OPERATOR)
     assert (answer.status_code, faults(answer)) == (400, [("", "invalid_json")])
 
