@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 READY := $(VENV)/.ready
 BROWSER := $(VENV)/.browser
+AXE := tests/browser/node_modules/.package-lock.json
 AUDIT := $(VENV)/audit
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 PINNED := $(PIP) --require-hashes --only-binary :all:
@@ -16,6 +17,7 @@ SAMPLES := tests/samples/pinpoint_campaign_article.json tests/samples/pinpoint_c
 
 TOO_OLD := Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ...
 NO_VENV := $(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv
+NO_AXE := axe-core could not be installed; npm says why above. Is npm there (on Debian: apt-get install npm), the registry reachable?
 NO_PACKAGES := The packages could not be installed; pip says why above: is the package index reachable, is the disk full? Then run make again.
 
 .DEFAULT_GOAL := help
@@ -42,7 +44,7 @@ lint: $(READY)  ## style and types
 
 check: lint test  ## lint, types, tests
 
-browser-test: $(BROWSER)  ## the pages in Chromium (on Debian: apt-get install chromium)
+browser-test: $(BROWSER) $(AXE)  ## the pages in Chromium (on Debian: apt-get install chromium npm)
 	$(BIN)/pytest -m browser tests/browser
 
 containers-test: $(READY)  ## the image and the compose stack, really run; needs a container engine
@@ -82,7 +84,7 @@ lock:  ## pin the requirements anew (needs uv)
 	$(AUDIT_EXTRA) | $(UV) - --constraints requirements-dev.txt --output-file requirements-audit.txt
 
 clean:  ## remove what the commands above have made
-	rm -rf $(VENV) var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) tests/browser/node_modules var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo '$(TOO_OLD)' >&2; exit 1; }
@@ -101,6 +103,10 @@ $(READY): requirements-dev.txt $(INSTALLED)
 
 $(BROWSER): requirements-browser.txt $(READY)
 	@$(PINNED) -r requirements-browser.txt || { echo '$(NO_PACKAGES)' >&2; exit 1; }
+	@touch $@
+
+$(AXE): tests/browser/package-lock.json
+	@npm ci --prefix tests/browser --ignore-scripts --no-audit --no-fund --silent || { echo '$(NO_AXE)' >&2; exit 1; }
 	@touch $@
 
 $(AUDIT)/.installed: requirements-audit.txt | $(BIN)/pip

@@ -9,5 +9,6 @@ The path of a message, file by file:
     5  web/        takes events, direct messages and notifications in, and reports what became of each recipient
 
 `message` and `people` are the vocabulary they share; `config`, `secrets` and `metrics` are what they are given; `wiring`
-gives it; `cli` is the command `whatsapp-channel`. `web` and `dispatch` never import each other: they meet in the outbox.
+gives it; `cli` is the command `whatsapp-channel`; `doctor` finds what is missing or wrong. `web` and `dispatch` never import
+each other: they meet in the outbox.
 """

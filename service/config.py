@@ -147,7 +147,12 @@ class Settings(BaseModel):
     ] = 900
     retention_days: Annotated[
         int,
-        Field(alias="RETENTION_DAYS", description="how long keys of finished campaigns are remembered", gt=0, le=3650),
+        Field(
+            alias="RETENTION_DAYS",
+            description="for how many days keys and finished messages are kept; then personal data is erased",
+            gt=0,
+            le=3650,
+        ),
     ] = 90
     signing_keys: Annotated[
         SecretStr | None,
@@ -158,6 +163,21 @@ class Settings(BaseModel):
     api_keys: Annotated[
         SecretStr | None,
         Field(alias="API_KEYS", description="entries name:scope+scope:sha256, comma-separated, or a secret's ARN"),
+    ] = None
+    console_users: Annotated[
+        SecretStr | None,
+        Field(
+            alias="CONSOLE_USERS",
+            description="the console's people: entries name:role:argon2 or name:role:oidc, comma-separated, or a secret's ARN",
+        ),
+    ] = None
+    console_alb_arn: Annotated[
+        str | None,
+        Field(
+            alias="CONSOLE_ALB_ARN",
+            description="ARN of the Application Load Balancer that signs the console's people in; none: its header is not read",
+            pattern=r"^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:loadbalancer/app/[A-Za-z0-9-]+/[0-9a-f]+$",
+        ),
     ] = None
     event_bus: Annotated[
         str | None,
@@ -198,15 +218,20 @@ class Settings(BaseModel):
     connect: ConnectSettings = Field(default_factory=ConnectSettings, exclude=True)
     consent: ConsentSettings = Field(default_factory=ConsentSettings, exclude=True)
 
-    @field_validator("api_url")
+    @field_validator("api_url", "aws_endpoint_url")
     @classmethod
-    def _encrypted_or_private(cls, url: str) -> str:
-        """A token never crosses a public network in the clear."""
+    def _encrypted_or_private(cls, url: str | None) -> str | None:
+        """A token never crosses a public network in the clear, nor does a secret."""
+        if url is None:
+            return None
         parts = urlsplit(url)
+        is_base = url.isprintable() and not set(url) & set(" ?#\\")
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("give a URL such as https://graph.facebook.com")
         if parts.scheme == "http" and not _is_private(parts.hostname):
             raise ValueError("plain http is allowed to this machine or a private network only; use https")
+        if not is_base:
+            raise ValueError("paths are added to it: give it without spaces, query and fragment")
         return url.rstrip("/")
 
     @model_validator(mode="after")

@@ -298,6 +298,21 @@ class Pause:
     token_fingerprint: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class NumberFacts:
+    """What Meta tells of a phone number, in its own words; each None where it did not say.
+
+    `throughput` is the level of messages a second, `tier` that of different people a day for the whole business portfolio.
+    """
+
+    verified_name: str | None = None
+    display_phone_number: str | None = None
+    quality: str | None = None
+    status: str | None = None
+    throughput: str | None = None
+    tier: str | None = None
+
+
 def printable(value: object) -> str:
     """Somebody else's words, in characters that every store can keep: no NUL, no lone surrogates."""
     return str(value).encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")

@@ -15,7 +15,7 @@ EVENTS = Counter("channel_events_total", "Events received, by source and HTTP st
 RECIPIENTS = Counter("channel_recipients_total", "Recipients of events, by source and result.", ["source", "result"])
 REJECTIONS = Counter("channel_rejections_total", "Rejected recipients, by code.", ["code"])
 UNVERIFIED = Counter(
-    "channel_unverified_calls_total", "Calls with a missing, wrong or stale signature or key.", ["call"]
+    "channel_unverified_calls_total", "Calls with a missing, wrong or stale signature, key or password.", ["call"]
 )
 STATUSES = Counter(
     "channel_statuses_total",
@@ -39,6 +39,9 @@ UNKNOWN_CODES = Counter("channel_unknown_codes_total", "Answers with a code that
 RESCUED = Counter("channel_rescued_total", "Messages in doubt after a dispatcher was lost.")
 RESENT = Counter("channel_resent_on_evidence_total", "Unanswered messages queued again because Meta never took them.")
 EXPIRED = Counter("channel_expired_total", "Messages that waited past their time to live.")
+ERASED = Counter(
+    "channel_erased_total", "What was erased once it was old enough: messages, events, replies, people.", ["what"]
+)
 PAUSED = Counter("channel_pauses_total", "Pauses that were made, by scope and reason.", ["scope", "reason"])
 CATALOGUE_READS = Counter(
     "channel_catalogue_reads_total", "Times that an account's templates were read from Meta: read, failed.", ["result"]

@@ -21,13 +21,15 @@ PURE: dict[str, tuple[str, ...]] = {
         "random.Random",
     ),
     "service/cloudwatch/lines.py": (),
+    "service/doctor/finding.py": (),
     "service/dispatch/throttle.py": (),
     "service/dispatch/spacing.py": (),
     "service/dispatch/sharing.py": (),
     "service/whatsapp/payload.py": ("service.message", "service.intake.address"),
     "service/whatsapp/send_error.py": ("service.message",),
     "service/whatsapp/errors.py": ("service.message", "service.whatsapp.send_error"),
-    "service/whatsapp/limits.py": (),
+    "service/whatsapp/limits.py": ("service.message", "service.whatsapp.answer"),
+    "service/whatsapp/asking.py": ("service.whatsapp.errors", "service.whatsapp.send_error"),
     "service/whatsapp/pausing.py": ("service.message", "service.whatsapp.errors", "service.whatsapp.webhook"),
     "service/whatsapp/answer.py": ("service.message", "service.whatsapp.errors", "service.whatsapp.send_error"),
     "service/whatsapp/inbound.py": ("service.people", "service.whatsapp.answer", "unicodedata"),
@@ -54,8 +56,10 @@ SEAMS = {"time", "uuid", "random", "secrets", "os.environ", "os.getenv"}
 """Clock, ids, randomness and environment: `wiring` hands them on, and the CLI runs outside the path of a message."""
 
 OWNERS = {
+    "argon2": ("service/web/console/people.py", "sandbox/aws_setup.py"),
+    "jwt": ("service/web/console/oidc.py",),
     "flask": ("service/web/", "service/wiring/"),
-    "gunicorn": ("service/cli/web.py",),
+    "gunicorn": ("service/cli/web.py", "service/cli/web_worker.py"),
     "spectree": ("service/web/",),
     "sqlalchemy": ("service/outbox/", "service/wiring/"),
     "alembic": ("service/outbox/",),
@@ -63,8 +67,10 @@ OWNERS = {
     "aiohttp": ("service/whatsapp/client.py", "service/dispatch/health.py", "sandbox/"),
     "requests": (
         "service/cli/",
+        "service/doctor/meta.py",
         "service/whatsapp/catalogue.py",
         "service/whatsapp/account.py",
+        "service/web/console/oidc.py",
         "lambda_shim/forward.py",
         "sandbox/demo",
     ),
@@ -156,6 +162,16 @@ def test_web_and_dispatch_meet_only_in_the_outbox(name: str) -> None:
     for folder, modules in forbidden.items():
         if name.startswith(folder):
             assert not [module for module in _imports(name) if _is_or_is_in(module, modules)]
+
+
+@pytest.mark.parametrize("name", [name for name in _sources() if name.startswith("service/")])
+def test_who_shows_findings_is_given_them(name: str) -> None:
+    doctors = {module for module in _imports(name) if _is_or_is_in(module, ("service.doctor",))}
+    if name.startswith("service/doctor/"):
+        others = ("service.web", "service.dispatch", "service.wiring", "service.cli", "service.whatsapp.client")
+        assert not [module for module in _imports(name) if _is_or_is_in(module, others)]
+    elif not name.startswith("service/wiring/"):
+        assert not [module for module in doctors if not _is_or_is_in(module, ("service.doctor.finding",))]
 
 
 @pytest.mark.parametrize("name", [name for name in _sources() if name.startswith("service/")])

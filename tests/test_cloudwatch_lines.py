@@ -208,6 +208,7 @@ def _counted_here() -> dict[str, set[str]]:
 
 
 LEFT_OUT = {
+    "channel_erased_total": "nobody acts upon it; the log has a line each time",
     "channel_wishes_total": "the report has them",
     "channel_pauses_total": "channel_paused tells what stands",
     "channel_outcomes_published_total": "channel_outcomes_waiting tells whether they are",

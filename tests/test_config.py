@@ -38,6 +38,8 @@ DEFAULTS: dict[str, object] = {
     "RETENTION_DAYS": 90,
     "SIGNING_KEYS": None,
     "API_KEYS": None,
+    "CONSOLE_USERS": None,
+    "CONSOLE_ALB_ARN": None,
     "EVENT_BUS": None,
     "EVENT_BUS_PII": False,
     "CLOUDWATCH_NAMESPACE": None,
@@ -50,7 +52,7 @@ DEFAULTS: dict[str, object] = {
 }
 """As the contract has them."""
 
-SECRET = ["FB_APP_TOKEN", "FB_APP_SECRET", "WEBHOOK_VERIFY_TOKEN", "SIGNING_KEYS", "API_KEYS"]
+SECRET = ["FB_APP_TOKEN", "FB_APP_SECRET", "WEBHOOK_VERIFY_TOKEN", "SIGNING_KEYS", "API_KEYS", "CONSOLE_USERS"]
 
 
 def read(**environment: str) -> Settings:
@@ -134,6 +136,16 @@ def test_unknown_variables_are_none_of_our_business() -> None:
         ("WHATSAPP_API_URL", "ftp://graph.facebook.com"),
         ("WHATSAPP_API_URL", "https://"),
         ("WHATSAPP_API_URL", "http://[::1"),
+        ("WHATSAPP_API_URL", "https://graph.facebook.com?to=evil.com"),
+        ("WHATSAPP_API_URL", "https://graph.facebook.com#evil.com"),
+        ("WHATSAPP_API_URL", "https://graph.facebook.com\\@evil.com"),
+        ("WHATSAPP_API_URL", "https://graph.facebook.com\n.evil.com"),
+        ("WHATSAPP_API_URL", "file:///etc/passwd"),
+        ("AWS_ENDPOINT_URL", "secretsmanager.us-east-1.amazonaws.com"),
+        ("AWS_ENDPOINT_URL", "http://secretsmanager.us-east-1.amazonaws.com"),
+        ("AWS_ENDPOINT_URL", "http://169.254.169.254.evil.com"),
+        ("AWS_ENDPOINT_URL", "file:///etc/passwd"),
+        ("AWS_ENDPOINT_URL", "https://localhost:5000?x"),
         ("WHATSAPP_API_VERSION", "25.0"),
         ("WHATSAPP_API_VERSION", "v25"),
         ("WHATSAPP_API_VERSION", "v25.0/"),
@@ -160,6 +172,15 @@ def test_unknown_variables_are_none_of_our_business() -> None:
         ("DUPLICATE_WINDOW_SECONDS", "999999999999"),
         ("RETENTION_DAYS", "0"),
         ("RETENTION_DAYS", "3651"),
+        ("CONSOLE_ALB_ARN", "channel-alb"),
+        (
+            "CONSOLE_ALB_ARN",
+            "arn:aws:elasticloadbalancing:eu-central-1:111122223333:loadbalancer/net/channel/50dc6c495c0c",
+        ),
+        (
+            "CONSOLE_ALB_ARN",
+            "arn:aws:elasticloadbalancing:evil.example/:111122223333:loadbalancer/app/channel/50dc6c495c",
+        ),
         ("CLOUDWATCH_NAMESPACE", "AWS/WhatsApp"),
         ("CLOUDWATCH_NAMESPACE", "WhatsApp channel"),
         ("CLOUDWATCH_NAMESPACE", "x" * 256),
@@ -253,6 +274,12 @@ def test_plain_http_never_goes_to_a_public_host(host: str) -> None:
     assert "plain http" in problem
     if "#" not in host:
         assert read(WHATSAPP_API_URL=f"https://{host}").api_url == f"https://{host}"
+
+
+def test_aws_may_be_this_machine_or_an_endpoint_in_the_vpc() -> None:
+    endpoint = "https://vpce-0a1b.secretsmanager.us-east-1.vpce.amazonaws.com"
+    for url in ("http://127.0.0.1:5000", "http://aws:5000", endpoint):
+        assert read(AWS_ENDPOINT_URL=url).aws_endpoint_url == url
 
 
 # --- the settings file ------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from service.people import Blocked
 
 ROOT = Path(__file__).parent.parent
 _README = (ROOT / "README.md").read_text()
+_TEST = re.compile(r"^def (test_\w+)", re.MULTILINE)
 _SETTING = r"^\| `([A-Z_]+)` \|"
 
 
@@ -96,6 +97,19 @@ def test_the_page_of_the_errors_is_the_table() -> None:
     written = CliRunner().invoke(cli, ["errors", "--markdown"])
     assert written.exit_code == 0
     assert (ROOT / "docs/errors.md").read_text() == written.output, "make docs writes it anew"
+
+
+def test_the_page_of_the_threats_names_what_exists() -> None:
+    page = (ROOT / "docs/threats.md").read_text()
+    tests = {name for path in (ROOT / "tests").rglob("test_*.py") for name in _TEST.findall(path.read_text())}
+    named = set(re.findall(r"`(test_\w+)`", page))
+    assert named
+    assert named <= tests
+    for path, name in re.findall(r"`((?:service|lambda_shim)/[\w/]+\.py)(?::(\w+))?`", page):
+        assert re.search(rf"^\s*(?:def|class) {name}\b|^{name}\b", (ROOT / path).read_text(), re.MULTILINE) or not name
+    rows = _rows(page, 5)[1:]
+    assert len(rows) > 10
+    assert all("`test_" in shown for *_, shown, _remains in rows)
 
 
 def test_make_lists_its_commands() -> None:

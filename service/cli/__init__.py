@@ -3,9 +3,11 @@
 web.py, dispatcher.py, migrate.py   one piece each, as in a container
 up.py        up, with processes.py (the pieces), follow.py (a campaign to watch), signpost.py (where to look)
 operate.py   event, message, keys
-doctor.py    doctor, with meta_checks.py (what it asks outside), finding.py (what a check says)
+users.py     users new
+doctor.py    doctor
 send.py      send
 campaign.py  campaign
+status.py    status
 decide.py    unanswered, decide, replay, cancel
 pause.py     pause, resume, pauses
 templates.py templates list, show, check
@@ -28,9 +30,11 @@ _MODULES = {
     "dispatcher": ("dispatcher",),
     "migrate": ("migrate",),
     "operate": ("event", "message", "keys"),
+    "users": ("users",),
     "send": ("send",),
     "doctor": ("doctor",),
     "campaign": ("campaign",),
+    "status": ("status",),
     "decide": ("unanswered", "decide", "replay", "cancel"),
     "pause": ("pause", "resume", "pauses"),
     "templates": ("templates",),

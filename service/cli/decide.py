@@ -3,6 +3,8 @@
 Each change is shown first and asked for; `--yes` answers in advance.
 """
 
+import getpass
+import os
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,11 +18,13 @@ from service.config import ConfigError, Settings, environment
 from service.intake.address import HOW_TO_MEND, mask, parse_address
 from service.message import Status
 from service.outbox import decisions
+from service.outbox.audit import Deed
 from service.outbox.cancel import cancellable
 from service.outbox.decisions import Decision, Undecidable
 from service.outbox.replay import REPLAYABLE, LeftOut, Replayed, replayable
 from service.outbox.report import Unanswered
 from service.outbox.search import Filter
+from service.web.filters import in_words
 from service.web.reports import message_report
 from service.whatsapp.errors import NEVER, NOT_BEFORE
 
@@ -55,6 +59,19 @@ def agree(question: str, *, yes: bool) -> None:
         raise click.UsageError("there is no terminal to ask at; look at what is shown and add --yes")
     if not click.confirm(question):
         raise ConfigError(["nothing was changed"])
+
+
+def note(store: wiring.Store, action: str, subject: str, detail: str = "") -> None:
+    """Write down that this machine's user does this, before it is done."""
+    store.audit.record(Deed(wiring.now(), _user(), "command", action, subject, detail))
+
+
+def _user() -> str:
+    """The user's name; in a container the user may have none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, ImportError, OSError):
+        return f"uid {os.getuid()}"
 
 
 @click.command()
@@ -113,6 +130,7 @@ def decide(message_id: str, decision: str, yes: bool) -> None:
             if decision == Decision.RESEND:
                 click.echo(f"warning: {_TWICE}", err=True)
             agree(f"Decide {decision}?", yes=yes)
+            note(store, "decide", f"message {message_id}", decision)
             status = store.outbox.decide(message_id, Decision(decision), wiring.now())
         except Undecidable as error:
             raise ConfigError([str(error)]) from error
@@ -186,6 +204,7 @@ def replay(statuses: tuple[str, ...], yes: bool, **facts: Any) -> None:
         if Status.UNANSWERED in wanted.statuses:
             click.echo(f"warning: what is unanswered, {_TWICE}", err=True)
         agree(f"Send {expected.queued} message(s) again?", yes=yes)
+        note(store, "replay", in_words(wanted))
         _show(store.outbox.replay(wanted, wiring.now(), NOT_BEFORE, NEVER), "queued")
 
 
@@ -210,6 +229,7 @@ def cancel(yes: bool, **facts: Any) -> None:
         click.echo(f"{expected} queued message(s) will never go; what is being sent just now still goes")
         _tell_unfit(facts["message_ids"], expected, "queued")
         agree(f"Cancel {expected} message(s)?", yes=yes)
+        note(store, "cancel", in_words(wanted))
         click.echo(f"{store.outbox.cancel(wanted, wiring.now())} message(s) cancelled")
 
 

@@ -3,8 +3,9 @@
 import click
 
 from service import wiring
+from service.cli.decide import note, opened
 from service.cli.pause import resume_command
-from service.config import Settings, environment
+from service.config import Settings
 from service.message import Pause, PauseReason, Scope
 from service.outbox import migrations
 
@@ -20,12 +21,11 @@ def migrate(paused: bool) -> None:
     \b
     whatsapp-channel migrate --paused
     """
-    settings = Settings.from_environment(environment())
-    store = wiring.open_store(settings)
-    migrations.migrate(store.engine)
-    click.echo("the database has the newest schema")
-    if paused:
-        _pause_every_number(settings, store)
+    with opened() as (settings, store):
+        migrations.migrate(store.engine)
+        click.echo("the database has the newest schema")
+        if paused:
+            _pause_every_number(settings, store)
 
 
 def _pause_every_number(settings: Settings, store: wiring.Store) -> None:
@@ -33,6 +33,7 @@ def _pause_every_number(settings: Settings, store: wiring.Store) -> None:
     detail = "restored from a backup: look at what was sent since, then resume"
     numbers = sorted({*settings.numbers, *store.report.served_numbers()})
     for number in numbers:
+        note(store, "pause", f"{Scope.NUMBER} {number}", detail)
         store.outbox.pause(Pause(Scope.NUMBER, number, PauseReason.OPERATOR, detail, since=wiring.now()))
         click.echo(f"number {number} is paused; to go on: {resume_command(Scope.NUMBER, number)}")
     if not numbers:

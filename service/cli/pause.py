@@ -7,7 +7,7 @@ from datetime import timedelta
 import click
 
 from service import wiring
-from service.cli.decide import agree, at, opened, yes_option
+from service.cli.decide import agree, at, note, opened, yes_option
 from service.config import ConfigError, Settings
 from service.message import Pause, PauseReason, Scope
 
@@ -59,6 +59,7 @@ def pause(scope: str, key: str, reason: str, span: timedelta | None, yes: bool) 
         waiting = store.report.waiting_for(wanted.scope, key, numbers)
         click.echo(f"{waiting} queued message(s) will wait {_ends(wanted)}; what is being sent just now still goes")
         agree(f"Pause {scope} {key}?", yes=yes)
+        note(store, "pause", f"{wanted.scope} {key}", reason)
         store.outbox.pause(wanted)
     click.echo(f"paused; to lift it: {resume_command(wanted.scope, key)}")
 
@@ -83,6 +84,7 @@ def resume(scope: str, key: str, yes: bool) -> None:
         click.echo(_line(found))
         click.echo(f"{waiting} queued message(s) go on{', unless another pause holds them' if standing[1:] else ''}")
         agree(f"Resume {scope} {key}?", yes=yes)
+        note(store, "resume", f"{found.scope} {key}")
         store.outbox.resume([(found.scope, key)], even_an_operators=True)
     click.echo("resumed")
 

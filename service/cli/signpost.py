@@ -19,10 +19,16 @@ class Places:
     lambda_host: str | None
 
 
-def signpost(places: Places, rows: Sequence[Row], keys: Path | None, log: Path | None, console: Console) -> None:
-    """Print it. `keys` is the file with the keys of this run, None where the user has set them; `log` likewise."""
+def signpost(
+    places: Places, rows: Sequence[Row], keys: Path | None, log: Path | None, console: Console, password: str | None
+) -> None:
+    """Print it.
+
+    `keys` is the file with the keys of this run, `password` the one for its console; None where the user has set them.
+    `log` likewise.
+    """
     console.print("\n[bold]Where to look[/]")
-    for name, there in _looks(places, log):
+    for name, there in _looks(places, log, password):
         console.print(f"  {name:<9} {there}", soft_wrap=True, highlight=False)
     console.print("\n[bold]What to try next[/], in another terminal")
     for why, command in _tries(places, rows, keys):
@@ -31,7 +37,9 @@ def signpost(places: Places, rows: Sequence[Row], keys: Path | None, log: Path |
     console.print("\nUp. Ctrl-C stops everything.")
 
 
-def _looks(places: Places, log: Path | None) -> Iterator[tuple[str, str]]:
+def _looks(places: Places, log: Path | None, password: str | None) -> Iterator[tuple[str, str]]:
+    how = f"  sign in as operator, password {password}" if password else "  for the people in CONSOLE_USERS"
+    yield "console", f"{places.service}/console/{how}"
     if places.sandbox:
         yield "phone", f"{places.sandbox}/phone/  the recipients' chats; reply there"
     yield "API page", f"{places.service}/docs"

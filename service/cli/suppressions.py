@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from service import wiring
-from service.cli.decide import agree, at, opened, yes_option
+from service.cli.decide import agree, at, note, opened, yes_option
 from service.config import ConfigError
 from service.intake.address import HOW_TO_MEND, mask, parse_address
 from service.outbox.consent import Wanted
@@ -79,6 +79,7 @@ def add(to: str, category: str, reason: str) -> None:
     now = wiring.now()
     one = Suppression(to, Blocked(category), SuppressionSource.OPERATOR, now, reason[:LONGEST_REASON] or None)
     with opened() as (_, store):
+        note(store, "suppress", mask(to), ", ".join(part for part in (category, reason[:LONGEST_REASON]) if part))
         withheld = store.consent.suppress([one], now)
     click.echo(f"{mask(to)} is suppressed; {withheld} queued message(s) will not go")
 
@@ -104,6 +105,7 @@ def remove(to: str, category: str | None, yes: bool) -> None:
         if any(one.source is not SuppressionSource.OPERATOR for one in found):
             click.echo("warning: not every one of these is an operator's; does the person agree?", err=True)
         agree(f"Lift what stands for {mask(to)}?", yes=yes)
+        note(store, "lift", mask(to), category or "")
         lifted = consent.lift(to, wiring.now(), blocked)
     click.echo(f"{lifted} lifted")
 
@@ -124,6 +126,7 @@ def import_list(file: Path) -> None:
     except BadList as error:
         raise ConfigError([f"{file}: {error}"]) from error
     with opened() as (_, store):
+        note(store, "import", "suppressions", f"{len(read.suppressions)} people, {len(read.rejected)} bad lines")
         withheld = store.consent.suppress(read.suppressions, now)
     click.echo(f"{len(read.suppressions)} line(s) taken; {withheld} queued message(s) will not go")
     for one in read.rejected[:_SHOWN]:

@@ -22,12 +22,16 @@ from service.config import ConfigError, Settings, environment
 from service.outbox import migrations
 from service.outbox.database import discard_sqlite
 from service.web.auth import api_key_entry
+from service.web.console.people import console_user_entry
 
 HERE = "127.0.0.1"
 VAR = Path("var")
 LOG, KEYS = VAR / "up.log", VAR / "up.env"
 LEAST_FREE_BYTES = 50 * 1024 * 1024
 FUNCTION = "lambda_shim"
+
+PERSON = "operator"
+"""Who signs in to the console of this run."""
 
 UNHURRIED = ["--sent-after", "0.3", "--delivered-after", "1.2", "--read-after", "3"]
 """Seconds from a message to its ticks, so that a person can watch them move."""
@@ -75,12 +79,19 @@ def up(no_sandbox: bool, sandbox_port: int, lambda_port: int, events: tuple[Path
     with _keys({**here, **dummies}, made) as keys:
         processes = Processes(_pieces(places), chosen, LOG if events else None)
         try:
-            _run(processes, campaign, places, settings, keys)
+            _run(processes, campaign, places, settings, keys, made.get("CONSOLE_PASSWORD"))
         finally:
             processes.stop()
 
 
-def _run(processes: Processes, campaign: Campaign, places: Places, settings: Settings, keys: Path | None) -> None:
+def _run(
+    processes: Processes,
+    campaign: Campaign,
+    places: Places,
+    settings: Settings,
+    keys: Path | None,
+    password: str | None,
+) -> None:
     """Start, show the campaign, say where to look, wait. Where somebody stops us, what fails for that is no news."""
     console = Console()
     console.print(f"Starting {processes.names} …")
@@ -91,7 +102,7 @@ def _run(processes: Processes, campaign: Campaign, places: Places, settings: Set
         rows = show(campaign, store.report, processes, console) if campaign.events else []
         store.engine.dispose()
         if not processes.stopping:
-            signpost(places, rows, keys, processes.log, console)
+            signpost(places, rows, keys, processes.log, console, password)
             processes.wait()
     except (ConfigError, requests.RequestException):
         if not processes.stopping:
@@ -140,6 +151,10 @@ def _made_for_this_run(given: Mapping[str, str]) -> dict[str, str]:
     }
     if "API_KEYS" not in given:
         made |= {"API_KEY": api_key, "API_KEYS": api_key_entry("local", "send+read+operate+pii", api_key)}
+    if "CONSOLE_USERS" not in given:
+        password = secrets.token_urlsafe(12)
+        entry = console_user_entry(PERSON, "operate", password, secrets.token_bytes(16))
+        made |= {"CONSOLE_PASSWORD": password, "CONSOLE_USERS": entry}
     return {name: value for name, value in made.items() if not given.get(name)}
 
 

@@ -11,6 +11,7 @@ lane.py         one phone number: claim → send → hand to the settler
   brakes.py       what an answer means beyond its message: slower, paused, another token
   doors.py        which of its two calls a template goes through
   upkeep.py       what is done for it beside sending
+eraser.py       erases what is old enough, beside the lanes
 wakeup.py       how a dispatcher learns of new work
 health.py       its own small /healthz and /metrics
 """

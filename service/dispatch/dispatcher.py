@@ -237,13 +237,14 @@ class Dispatcher:
                 log.warning("tidying.waits phone_number_id=%s reason=%s", lane.number.phone_number_id, error)
 
     async def _beat(self) -> None:
-        """Shows that the loop turns (`/healthz`), and forgets what nothing turned up for."""
+        """Shows that the loop turns (`/healthz`), adds up what was counted, and forgets what nothing turned up for."""
         forget_at = self._clock.monotonic()
         while True:
             self.beat = self._clock.monotonic()
-            if self.beat >= forget_at:
-                forget_at = self.beat + FORGET_SECONDS
-                with contextlib.suppress(StoreUnavailable):
+            with contextlib.suppress(StoreUnavailable):
+                await asyncio.to_thread(self._outbox.fold_moves)
+                if self.beat >= forget_at:
+                    forget_at = self.beat + FORGET_SECONDS
                     await asyncio.to_thread(self._outbox.forget_unmatched, self._clock.now())
             await asyncio.sleep(TROUBLE_SECONDS)
 

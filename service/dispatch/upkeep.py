@@ -1,7 +1,7 @@
 """What a lane does for its number beside sending, every few seconds and when the number is newly ours.
 
 rescue what an earlier holder was sending · judge the unanswered · expire · shelve what is paused · look at a refused token ·
-ask Meta for the number's limits
+ask Meta about the number, its limits among it
 """
 
 import asyncio
@@ -16,13 +16,16 @@ from service.dispatch.number import Clock, Number, Policy
 from service.dispatch.spacing import BUSY_SECONDS, REMEMBERED_SECONDS, Spacing
 from service.dispatch.throttle import Pacer
 from service.outbox.outbox import Lease, Outbox
+from service.whatsapp.asking import why_not_told
 from service.whatsapp.client import Client
-from service.whatsapp.limits import Limits
+from service.whatsapp.limits import Limits, limits_of
 from service.whatsapp.send_error import SendError
 
-LIMITS_EVERY = timedelta(hours=1)
+ASK_EVERY = timedelta(hours=1)
 EXPIRE_EVERY = timedelta(seconds=15)
 SHELVE_EVERY = timedelta(seconds=6)
+
+NO_TOKEN = "the secret with the number's token cannot be read; the pause of the token says why"  # noqa: S105 - a sentence
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +72,10 @@ class Upkeep:
         await self._doors.read()
         self._judge_at = self._expire_at = self._shelve_at = self._ask_at = now
         if lease.epoch == 1:  # nobody has asked Meta before; otherwise the store has an answer to begin with
-            await self._learn_limits(now)
+            if self._settings_are_silent():
+                await self._ask_meta(now)
+            else:
+                await self._use(Limits(), now)  # Meta's word changes nothing for sending, which does not wait for it
         await self._do(lease)
 
     async def run(self, lease: Lease) -> None:
@@ -77,7 +83,7 @@ class Upkeep:
         await self._do(lease)
         now = self._clock.now()
         if now >= self._ask_at:
-            await self._learn_limits(now)
+            await self._ask_meta(now)
 
     def rest(self) -> None:
         """The number is somebody else's now, and so is its rate."""
@@ -117,26 +123,36 @@ class Upkeep:
             metrics.RESENT.inc(resent)
             self._wake()
 
-    async def _learn_limits(self, now: datetime) -> None:
+    def _settings_are_silent(self) -> bool:
+        number = self._number
+        return number.per_second is None or (number.portfolio is not None and number.portfolio.limit is None)
+
+    async def _ask_meta(self, now: datetime) -> None:
+        """Keep what Meta says of the number, and go by its limits where the settings are silent."""
+        await self._use(await self._learn(now), now)
+        self._ask_at = now + ASK_EVERY
+
+    async def _use(self, says: Limits, now: datetime) -> None:
         """Take the limits from the settings, and from Meta where those are silent."""
-        self._ask_at = now + LIMITS_EVERY
         number, portfolio = self._number, self._number.portfolio
-        says = Limits()
-        if number.per_second is None or (portfolio and portfolio.limit is None):
-            says = await self._ask()
         if number.per_second is None and says.per_second is not None:
             self._pacer.full = says.per_second * number.share
         people = portfolio.limit or says.people_a_day if portfolio else None
         if portfolio and (people is not None or says.unlimited):
             await asyncio.to_thread(self._outbox.set_daily_limit, portfolio, people, now)
 
-    async def _ask(self) -> Limits:
+    async def _learn(self, now: datetime) -> Limits:
+        """Meta's limits for the number; what it says, or why it says nothing, is kept for people to see."""
+        number = self._number.phone_number_id
         credentials = await self._brakes.credentials()
         if credentials is None:
+            await asyncio.to_thread(self._outbox.keep_number_problem, number, NO_TOKEN, now)
             return Limits()
         try:
-            return await self._client.limits(self._number.phone_number_id, credentials.token)
+            facts = await self._client.number(number, credentials.token)
         except SendError as error:
-            code = error.code or error.http_status
-            log.warning("limits.unknown phone_number_id=%s code=%s", self._number.phone_number_id, code)
+            log.warning("number.untold phone_number_id=%s code=%s", number, error.code or error.http_status)
+            await asyncio.to_thread(self._outbox.keep_number_problem, number, why_not_told(error), now)
             return Limits()
+        await asyncio.to_thread(self._outbox.keep_number, number, facts, now)
+        return limits_of(facts)

@@ -17,6 +17,8 @@ outbox.py     every write, one transaction each
   pauses.py     what waits until something is mended (G7)
   daily.py      how many different people may be written to in 24 hours (G6)
   doors.py      which call Meta wants for a template
+  numbers.py    Meta's word on each phone number
+retention.py  what is erased, and when
 report.py     every read for people
 search.py     messages found by what they have in common, and what came of a campaign
 consent.py    who wants no messages, and who said so (G8)

@@ -121,6 +121,24 @@ def take_off(connection: Connection, message_ids: Iterable[str]) -> None:
         _add(connection, portfolio, -gone)
 
 
+def outdated(connection: Connection, now: datetime) -> list[str]:
+    """The portfolios with people who count no longer, and were not dropped: nothing was claimed since."""
+    old = _recipients.c.portfolio == _portfolios.c.portfolio, _recipients.c.at <= now - WINDOW
+    found = select(_portfolios.c.portfolio).where(select(_recipients.c.to).where(*old).exists())
+    return list(connection.execute(found.order_by(_portfolios.c.portfolio)).scalars())
+
+
+def forget(connection: Connection, portfolio: str, now: datetime, at_most: int) -> int:
+    """Drop some of those who count no longer. How many."""
+    _locked(connection, portfolio)
+    old = select(_recipients.c.to).where(_recipients.c.portfolio == portfolio, _recipients.c.at <= now - WINDOW)
+    people = connection.execute(old.limit(at_most)).scalars().all()
+    theirs = _recipients.c.portfolio == portfolio, _recipients.c.to.in_(people)
+    connection.execute(delete(_recipients).where(*theirs))
+    _add(connection, portfolio, -len(people))
+    return len(people)
+
+
 def _forget(connection: Connection, portfolio: str, now: datetime) -> int:
     """Drop those whose last message is 24 hours ago. How many."""
     old = delete(_recipients).where(_recipients.c.portfolio == portfolio, _recipients.c.at <= now - WINDOW)

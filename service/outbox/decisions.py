@@ -86,7 +86,7 @@ def decide(connection: Connection, message_id: str, decision: Decision, now: dat
         raise Undecidable(
             f"message {message_id} is {row.status}: Meta has an earlier attempt of it; decide sent or failed"
         )
-    values: dict[str, Any] = {"status": status.value, "status_at": now}
+    values: dict[str, Any] = {"status": status.value, "status_at": now, "code": None}
     if decision is Decision.RESEND:
         values |= {"due_at": now, "shelf": None}
         if row.expires_at <= now:

@@ -12,6 +12,7 @@ from service.message import (
     Attempt,
     Door,
     Message,
+    NumberFacts,
     ParsedEvent,
     Pause,
     Refusal,
@@ -31,11 +32,13 @@ from service.outbox import (
     doors,
     doubt,
     leases,
+    numbers,
     pauses,
     queue,
     replay,
     statuses,
     tables,
+    tally,
 )
 from service.outbox.accept import Receipt, ReceiptConflict
 from service.outbox.claims import Demand
@@ -155,6 +158,16 @@ class Outbox:
         with transaction(self._engine) as connection:
             statuses.forget_unmatched(connection, now, self._max_tries)
 
+    def fold_moves(self) -> None:
+        """Add up what was counted, so that counts are read from few rows (`tally`)."""
+        folded = tally.FOLDED_AT_ONCE
+        while folded == tally.FOLDED_AT_ONCE:
+            with reading(self._engine) as connection:  # so that nothing to do costs no writer his turn
+                if not tally.waits(connection):
+                    return
+            with transaction(self._engine) as connection:
+                folded = tally.fold(connection)
+
     def acquire_lease(self, phone_number_id: str, holder: str) -> Lease | None:
         """Become the one who serves a number, if nobody does."""
         with transaction(self._engine) as connection:
@@ -273,6 +286,16 @@ class Outbox:
         """Which call Meta wants and since when, by template name and language, as far as it was learned lately."""
         with reading(self._engine) as connection:
             return doors.learned(connection, phone_number_id, now)
+
+    def keep_number(self, phone_number_id: str, facts: NumberFacts, now: datetime) -> None:
+        """Keep what Meta tells of a number, in place of what it told before."""
+        with transaction(self._engine) as connection:
+            numbers.keep(connection, phone_number_id, facts, now)
+
+    def keep_number_problem(self, phone_number_id: str, problem: str, now: datetime) -> None:
+        """Keep why Meta told nothing of a number; what it told before stays."""
+        with transaction(self._engine) as connection:
+            numbers.keep_problem(connection, phone_number_id, problem, now)
 
     def recent_sends(
         self, phone_number_id: str, since: datetime, busy_since: datetime | None = None

@@ -129,12 +129,14 @@ def _move(connection: Connection, status: Status, settlements: Sequence[Settleme
             status_at=now,
             due_at=func.coalesce(bindparam("next_due_at", type_=tables.UtcMoment), columns.due_at),
             tries=columns.tries + bindparam("counted") - counted_before,
+            code=bindparam("with_code") if status is Status.FAILED else columns.code,
         )
     )
     connection.execute(
         statement,
         [
             {"of_message": s.message_id, "of_attempt": s.attempt, "next_due_at": s.due_at, "counted": int(s.counts)}
+            | ({"with_code": s.code} if status is Status.FAILED else {})
             for s in settlements
         ],
     )

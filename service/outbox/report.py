@@ -1,17 +1,20 @@
 """Every read for people: what became of a message, of an event, of a queue. Facts only; the words are found elsewhere."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Result, func, select, true
 
-from service.message import Pause, Scope, Status
-from service.outbox import daily, inbound, outcomes, pauses, tables
+from service.message import Pause, Scope, Status, printable
+from service.outbox import daily, inbound, numbers, outcomes, overview, pauses, tables, tally
 from service.outbox.database import reading
+from service.outbox.numbers import KnownNumber
+from service.outbox.overview import BatchRow, CampaignRow, NumberState, Place, QueueFacts, RefusedRow
 from service.outbox.pauses import PauseKey
 from service.outbox.statuses import UNMATCHED_FOR
+from service.outbox.tally import Quarter
 from service.people import Inbound
 
 Facts = Mapping[str, Any]
@@ -63,16 +66,6 @@ class EventFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class QueueFacts:
-    """What waits for a phone number: how many in each unfinished status, and since when the oldest is due."""
-
-    phone_number_id: str
-    status: str
-    count: int
-    oldest_due_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Unanswered:
     """A message whose newest request got no answer: since when, and until when Meta may still tell what became of it."""
 
@@ -105,6 +98,12 @@ class Report:
             )
             return MessageFacts(message, facts_of(attempts), inbound.of_message(connection, message_id))
 
+    def message_of_wamid(self, wamid: str) -> str | None:
+        """The id of the message that Meta calls so, or None where none is."""
+        attempts = tables.attempts.c
+        with reading(self._engine) as connection:
+            return connection.execute(select(attempts.message_id).where(attempts.wamid == printable(wamid))).scalar()
+
     def event(self, event_id: str) -> EventFacts | None:
         """One event, refused ones included, or None where none has this id."""
         with reading(self._engine) as connection:
@@ -122,16 +121,9 @@ class Report:
             return EventFacts(event, counts, failures, facts_of(rejections))
 
     def queues(self) -> list[QueueFacts]:
-        """What is queued or in doubt, per number; the partial indexes hold just that."""
-        messages = tables.messages.c
-        columns = messages.phone_number_id, messages.status
-        counted = select(*columns, func.count(), func.min(messages.due_at)).group_by(*columns)
+        """What is queued or in doubt, per number."""
         with reading(self._engine) as connection:
-            return [
-                QueueFacts(*row)
-                for unfinished in (tables.WAITS, tables.IN_DOUBT)
-                for row in connection.execute(counted.where(unfinished))
-            ]
+            return overview.queues(connection)
 
     def unanswered(self, limit: int) -> list[Unanswered]:
         """The messages that got no answer, the oldest first."""
@@ -181,8 +173,58 @@ class Report:
         with reading(self._engine) as connection:
             return outcomes.count_waiting(connection)
 
+    def numbers(self) -> dict[str, KnownNumber]:
+        """What Meta told last of each number that it was asked about, by the number's id."""
+        with reading(self._engine) as connection:
+            return numbers.known(connection)
+
     def served_numbers(self) -> list[str]:
         """Every phone number that a dispatcher has ever served."""
-        numbers = tables.leases.c.phone_number_id
+        served = tables.leases.c.phone_number_id
         with reading(self._engine) as connection:
-            return list(connection.execute(select(numbers).order_by(numbers)).scalars())
+            return list(connection.execute(select(served).order_by(served)).scalars())
+
+    def campaigns(self, limit: int, after: Place | None = None) -> list[CampaignRow]:
+        """The campaigns and journeys, those that began last first, from below the place `after`."""
+        with reading(self._engine) as connection:
+            return overview.campaigns(connection, limit, after)
+
+    def campaign(self, campaign_id: str) -> CampaignRow | None:
+        """One campaign or journey, or None where nothing was counted of it."""
+        with reading(self._engine) as connection:
+            return overview.campaign(connection, printable(campaign_id))
+
+    def quarters(self, since: datetime, campaign_id: str | None = None) -> list[Quarter]:
+        """What happened since a moment, in all or in one campaign, by quarters of an hour."""
+        with reading(self._engine) as connection:
+            return tally.quarters(connection, since, campaign_id)
+
+    def batches(self, limit: int, after: str | None = None) -> list[BatchRow]:
+        """The events without a campaign, the newest first, from below the id `after`."""
+        with reading(self._engine) as connection:
+            return overview.batches(connection, limit, after)
+
+    def rejections(self, campaign_id: str, code: str, limit: int) -> list[Facts]:
+        """Recipients of a campaign or journey who were rejected with this code, some of them where they are many."""
+        with reading(self._engine) as connection:
+            return facts_of(overview.rejections(connection, printable(campaign_id), printable(code), limit))
+
+    def refused(self, limit: int, after: str | None = None) -> list[RefusedRow]:
+        """The events of which nothing could be used, the newest first, from below the id `after`."""
+        with reading(self._engine) as connection:
+            return overview.refused(connection, limit, after)
+
+    def refused_event(self, event_id: str) -> RefusedRow | None:
+        """One of them, with its body; None where no such event was refused."""
+        with reading(self._engine) as connection:
+            return overview.refused_event(connection, event_id)
+
+    def number_states(self, known: Iterable[str], now: datetime) -> list[NumberState]:
+        """Each of these numbers and every other that was ever served: what it does just now, and what Meta says of it."""
+        with reading(self._engine) as connection:
+            return overview.number_states(connection, known, now)
+
+    def live_dispatchers(self) -> int:
+        """How many dispatchers have told lately that they live."""
+        with reading(self._engine) as connection:
+            return overview.live_dispatchers(connection)

@@ -13,9 +13,9 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, Engine, func, or_, select
 
 from service.message import Status, printable
-from service.outbox import tables
+from service.outbox import tables, tally
 from service.outbox.database import reading
-from service.outbox.report import NEWEST, MessageFacts, count_by_status, count_failures, facts_of
+from service.outbox.report import NEWEST, MessageFacts, facts_of
 
 STREAMED_AT_ONCE = 1_000
 """How many messages a stream reads at a time, each time in a short transaction of its own."""
@@ -171,30 +171,37 @@ class Search:
             yield page.messages
 
     def campaign(self, campaign_id: str) -> CampaignFacts | None:
-        """One campaign or journey, or None where no event names it.
+        """One campaign or journey, or None where no event ever named it.
 
-        Its messages are those that a replay or a pause of it concerns: where an event names both, the campaign's.
+        Its messages are those that a replay or a pause of it concerns: where an event names both, the campaign's. Counts are of
+        all there ever were; of events that are erased by now only the quarter of an hour is known in which they came.
         """
         name = printable(campaign_id)
         named = or_(_events.campaign_id == name, _events.journey_id == name)
         moments = func.min(_events.received_at).label("first"), func.max(_events.received_at).label("last")
-        sums = select(func.count().label("events"), func.sum(_events.recipients).label("recipients"), *moments)
-        rejected = select(func.count()).select_from(tables.rejections)
-        of_event = tables.rejections.c.event_id == _events.event_id
         with reading(self._engine) as connection:
-            row = connection.execute(sums.where(named)).one()
-            if not row.events:
+            row = connection.execute(select(func.count().label("events"), *moments).where(named)).one()
+            came = tally.received(connection, name)
+            if came is None and not row.events:
                 return None
+            counted = tally.by_campaign(connection, [name]).get(name, tally.Tally())
             return CampaignFacts(
                 name,
-                received_at=row.first,
-                last_received_at=row.last,
+                received_at=_first(row.first, came),
+                last_received_at=row.last or came[1] if came else row.last,
                 events=row.events,
-                recipients=row.recipients,
-                rejected=connection.execute(rejected.join(tables.events, of_event).where(named)).scalar_one(),
-                counts=count_by_status(connection, _messages.campaign_id == name),
-                failures=count_failures(connection, _messages.campaign_id == name),
+                recipients=counted.recipients,
+                rejected=counted.rejected,
+                counts={status: number for status, number in counted.statuses.items() if number},
+                failures={int(code) if code else None: number for code, number in counted.failures.items() if number},
             )
+
+
+def _first(known: datetime | None, came: tuple[datetime, datetime] | None) -> datetime:
+    """When the first event came, as far as is known: an event that is erased may have been before the first that is left."""
+    counted = came[0] if came else known
+    assert counted is not None
+    return known if known is not None and known < counted + tally.QUARTER else counted
 
 
 def _listed(words: Iterable[str]) -> str:

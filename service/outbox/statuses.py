@@ -222,7 +222,8 @@ def _move_messages(
         status = furthest(before, news, may_retry=again)
         if status is not before:
             due_at = due_at if status is Status.QUEUED else row.due_at
-            facts = {"status": status.value, "status_at": now, "due_at": due_at, "tries": tries}
+            code = _failure_code(news) if status is Status.FAILED else row.code
+            facts = {"status": status.value, "status_at": now, "due_at": due_at, "tries": tries, "code": code}
             changes.append({"of_message": row.message_id} | {f"new_{name}": fact for name, fact in facts.items()})
     if changes:
         connection.execute(_UPDATE_MESSAGE, changes)
@@ -246,6 +247,10 @@ def _late_due_at(news: _News, tries: int, now: datetime) -> datetime | None:
     return now + min(grown, max(waits[0], LONGEST_WAIT))
 
 
+def _failure_code(news: _News) -> int | None:
+    return next((one.code for one in news.updates if one.status is Status.FAILED), None)
+
+
 def _late_failure(row: Row[Any], news: StatusUpdate) -> LateFailure:
     template = Template(row.template_name, row.language)
     return LateFailure(news.code, row.phone_number_id, template, row.country)
@@ -254,7 +259,7 @@ def _late_failure(row: Row[Any], news: StatusUpdate) -> LateFailure:
 _UPDATE_MESSAGE = (
     update(_messages)
     .where(_messages.c.message_id == bindparam("of_message"))
-    .values({name: bindparam(f"new_{name}") for name in ("status", "status_at", "due_at", "tries")})
+    .values({name: bindparam(f"new_{name}") for name in ("status", "status_at", "due_at", "tries", "code")})
 )
 
 

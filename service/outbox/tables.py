@@ -48,6 +48,9 @@ WAITS = text("status = 'queued'")
 READY = text("status = 'queued' AND shelf IS NULL")
 SHELVED = text("status = 'queued' AND shelf IS NOT NULL")
 IN_DOUBT = text("status IN ('sending', 'unanswered')")
+FAILED = text("status = 'failed'")
+ALONE = text("campaign_id IS NULL AND journey_id IS NULL AND recipients > 0")
+REFUSED = text("http_status >= 400")
 REFERRED = text("reference IS NOT NULL")
 CODED = text("code IS NOT NULL")
 """What the partial indexes hold. SQLite uses such an index only for a query that says the very same."""
@@ -98,6 +101,8 @@ events = Table(
     UniqueConstraint("source", "receipt_id"),
     Index("ix_events_campaign", "campaign_id"),
     Index("ix_events_journey", "journey_id"),
+    Index("ix_events_alone", "event_id", sqlite_where=ALONE, postgresql_where=ALONE),
+    Index("ix_events_refused", "event_id", sqlite_where=REFUSED, postgresql_where=REFUSED),
 )
 """One row per event, refused ones included. `answer` is the answer's body, given again for a known `receipt_id`;
 `refused_body` is kept of a refused event only, so that nothing is lost while the caller mends it."""
@@ -137,8 +142,11 @@ messages = Table(
     Column("country", String(2)),
     _pause_key("shelf"),
     Column("category", String(32)),
+    Column("code", Integer),
     Index("ix_messages_campaign", "campaign_id", "message_id"),
+    Index("ix_messages_failed", "campaign_id", "message_id", sqlite_where=FAILED, postgresql_where=FAILED),
     Index("ix_messages_to", "to", "message_id"),
+    Index("ix_messages_recipient", "recipient", "message_id"),
     Index("ix_messages_reference", "reference", sqlite_where=REFERRED, postgresql_where=REFERRED),
     Index(
         "ix_messages_ready",
@@ -162,7 +170,8 @@ messages = Table(
 )
 """One row per message. `attempts` numbers its HTTP calls, `tries` counts those that count. The partial indexes hold
 only what still needs work, so claiming costs the same however many finished messages there are. `shelf` names the pause that
-a queued message was put aside for (`pauses.shelve`): a claim need not walk past a paused campaign."""
+a queued message was put aside for (`pauses.shelve`): a claim need not walk past a paused campaign. `code` is Meta's, of the
+failure by which the message came to `failed`, and says nothing in any other status."""
 
 attempts = Table(
     "attempts",
@@ -201,6 +210,48 @@ rejections = Table(
     Column("path", Text, nullable=False),
     Column("detail", Text, nullable=False),
 )
+
+moves = Table(
+    "moves",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    _name("campaign_id", nullable=False),
+    Column("quarter", UtcMoment, nullable=False),
+    Column("origin", String(16), nullable=False),
+    Column("target", String(16), nullable=False),
+    _id("code", nullable=False),
+    Column("number", Integer, nullable=False),
+)
+"""How many messages of a campaign ("" for none) moved from one status to another within a quarter of an hour: a row for each
+statement that moved some, written by triggers of the database (migration 0004), so that no move is left out. `origin` is "" for
+what is new. `code` is that of the failure where either side is `failed`.
+
+A rejection moves from "" to `rejected`, with its own code; the recipients of an event from "" to `recipients`. `tally.fold`
+adds the rows up and takes them away.
+"""
+
+tallies = Table(
+    "tallies",
+    metadata,
+    _name("campaign_id", primary_key=True),
+    Column("quarter", UtcMoment, primary_key=True),
+    Column("origin", String(16), primary_key=True),
+    Column("target", String(16), primary_key=True),
+    _id("code", primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Index("ix_tallies_quarter", "quarter"),
+)
+"""The sums of `moves`. What is counted anywhere is the sum of both."""
+
+campaigns = Table(
+    "campaigns",
+    metadata,
+    _name("campaign_id", primary_key=True),
+    Column("first_at", UtcMoment, nullable=False),
+    Column("last_at", UtcMoment, nullable=False),
+    Index("ix_campaigns_first", "first_at", "campaign_id"),
+)
+"""The campaigns and journeys of `tallies`: the quarters of an hour in which something moved first and last."""
 
 unmatched_statuses = Table(
     "unmatched_statuses",
@@ -334,6 +385,7 @@ inbound_messages = Table(
     Column("received_at", UtcMoment, nullable=False),
     _id("message_id", index=True),
     Index("ix_inbound_messages_sender", "sender", "at"),
+    Index("ix_inbound_messages_received", "received_at"),
 )
 """What people wrote to our numbers, and which message of ours they answered, where Meta says so."""
 
@@ -350,6 +402,57 @@ outcomes = Table(
 )
 """What is still to be published, in the order in which it happened: `subject` is a message's id, or the wamid of a reply. A row
 goes once it was published; `claimed_until` keeps two dispatchers from publishing the same."""
+
+numbers = Table(
+    "numbers",
+    metadata,
+    _id("phone_number_id", primary_key=True),
+    Column("verified_name", String(100)),
+    Column("display_phone_number", String(40)),
+    Column("quality", String(30)),
+    Column("status", String(30)),
+    Column("throughput", String(30)),
+    Column("tier", String(40)),
+    Column("asked_at", UtcMoment, nullable=False),
+    Column("problem", Text),
+)
+"""What Meta said of a number and when, in Meta's words; `problem` says why it said nothing when it was asked last."""
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_sha256", String(64), primary_key=True),
+    Column("name", String(128), nullable=False),
+    Column("entry_sha256", String(64), nullable=False),
+    Column("started_at", UtcMoment, nullable=False),
+    Column("expires_at", UtcMoment, nullable=False),
+    Index("ix_sessions_expiry", "expires_at"),
+)
+"""Who is signed in to the console: by the hash of what their browser shows. `entry_sha256` is of their entry in the settings:
+with another one the session is no longer theirs."""
+
+sign_in_failures = Table(
+    "sign_in_failures",
+    metadata,
+    Column("name_sha256", String(64), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("last_at", UtcMoment, nullable=False),
+)
+"""How often in a row somebody could not sign in under a name, and when last."""
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("at", UtcMoment, nullable=False),
+    Column("who", String(128), nullable=False),
+    Column("via", String(16), nullable=False),
+    Column("action", String(40), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+)
+"""Who did what: `via` the console, the API (`who` is the key's name) or a command. `subject` and `detail` hold no phone number
+whole."""
 
 readiness = Table(
     "readiness", metadata, Column("id", Integer, primary_key=True), Column("at", UtcMoment, nullable=False)

@@ -5,8 +5,21 @@ from dataclasses import dataclass
 from flask import Flask
 from prometheus_client import CollectorRegistry
 
-from service.web import docs, events, health, messages, operate, problems, reports, search, suppressions, webhooks
+from service.web import (
+    console,
+    docs,
+    events,
+    health,
+    messages,
+    operate,
+    problems,
+    reports,
+    search,
+    suppressions,
+    webhooks,
+)
 from service.web.auth import ApiKeys
+from service.web.console.given import Console
 from service.web.events import Intake
 from service.web.messages import Direct
 from service.web.operate import Operating
@@ -20,7 +33,7 @@ MAX_BODY_BYTES = 6 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the app is made of."""
+    """What the app is made of; without a console where nobody looks."""
 
     intake: Intake
     direct: Direct
@@ -30,6 +43,7 @@ class Parts:
     suppressing: Suppressing
     api_keys: ApiKeys
     registry: CollectorRegistry
+    console: Console | None = None
 
 
 def create_app(parts: Parts) -> Flask:
@@ -48,4 +62,6 @@ def create_app(parts: Parts) -> Flask:
     app.register_blueprint(suppressions.blueprint(parts.suppressing, parts.api_keys))
     app.register_blueprint(health.blueprint(parts.intake.outbox, parts.registry, parts.intake.now))
     app.register_blueprint(docs.blueprint())
+    if parts.console:
+        app.register_blueprint(console.blueprint(parts.console))
     return app

@@ -1,6 +1,8 @@
-"""Which messages a call means: the fields of its body as a `Filter`."""
+"""Which messages a call means: the fields of its body as a `Filter`, and a `Filter` in words."""
 
-from service.intake.address import HOW_TO_MEND, parse_address
+from dataclasses import fields as fields_of
+
+from service.intake.address import HOW_TO_MEND, mask, parse_address
 from service.message import Status
 from service.outbox.search import Filter
 from service.web.bodies import Fields
@@ -11,6 +13,8 @@ FILTERS = (
 )
 """The fields of a body that say which messages are meant."""
 
+_SAID_IDS = 20
+"""So many ids are named; more are counted."""
 _MOST_IDS = 10_000
 _LARGEST_CODE = 2**31 - 1
 """What the column of codes can hold."""
@@ -32,6 +36,21 @@ def filter_of(fields: Fields) -> Filter:
         created_from=fields.moment("created_from"),
         created_until=fields.moment("created_until"),
     )
+
+
+def in_words(wanted: Filter) -> str:
+    """What a filter says, for the audit: numbers are masked, also where a caller names people by them."""
+    parts = []
+    for one in fields_of(wanted):
+        value = getattr(wanted, one.name)
+        if one.name in {"to", "recipient", "reference"} and value:
+            address = parse_address(value)
+            value = mask(address) if address else value
+        elif one.name in {"message_ids", "statuses"}:
+            value = " ".join(sorted(value)) if len(value) <= _SAID_IDS else f"{len(value)} of them"
+        if value not in {None, ""}:
+            parts.append(f"{one.name} {value}")
+    return ", ".join(parts)
 
 
 def _statuses(fields: Fields) -> list[Status]:

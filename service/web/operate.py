@@ -1,7 +1,8 @@
 """What an operator does by API: replay, cancel, decide, pause and resume a campaign. API key with scope `operate`.
 
 Replay and cancel take a filter and change nothing until the body says `"confirm": true`; before that they say how many it
-would be. Each action is logged with the name of the key and with numbers, never with a filter.
+would be. Each action is logged with the name of the key and with numbers, never with a filter; before it is done, it is written
+into the audit with what it means, numbers masked.
 """
 
 import logging
@@ -12,6 +13,7 @@ from datetime import datetime
 from flask import Blueprint, Response, g, jsonify
 
 from service.message import Pause, PauseReason, Scope, printable
+from service.outbox.audit import Audit, Deed
 from service.outbox.cancel import cancellable
 from service.outbox.decisions import Decision, Undecidable, UnknownMessage
 from service.outbox.outbox import Outbox
@@ -21,7 +23,7 @@ from service.outbox.search import Filter
 from service.web.auth import ApiKeys, needs_scope
 from service.web.bodies import Fields, answer_bad_bodies, read_fields, unusable
 from service.web.contract import Problem
-from service.web.filters import FILTERS, filter_of
+from service.web.filters import FILTERS, filter_of, in_words
 from service.web.openapi import OPERATE, SPEC, Answers
 from service.web.operate_contract import (
     CancelAnswer,
@@ -52,7 +54,12 @@ class Operating:
 
     outbox: Outbox
     report: Report
+    audit: Audit
     now: Callable[[], datetime]
+
+    def note(self, action: str, subject: str, detail: str = "") -> None:
+        """Write down that the key does this; raise StoreUnavailable, and then it had better not be done."""
+        self.audit.record(Deed(self.now(), g.api_key.name, "api", action, subject, detail))
 
 
 def blueprint(operating: Operating, keys: ApiKeys) -> Blueprint:
@@ -94,6 +101,7 @@ def _add_replay(routes: Blueprint, operating: Operating, keys: ApiKeys) -> None:
         if not do_it:
             would = operating.outbox.preview_replay(wanted, operating.now(), NOT_BEFORE, NEVER)
             return jsonify({"count": would.queued, **_replay_facts(would), "preview": True})
+        operating.note("replay", in_words(wanted))
         done = operating.outbox.replay(wanted, operating.now(), NOT_BEFORE, NEVER)
         log.info("operate.replayed by=%s queued=%d left_out=%d", g.api_key.name, done.queued, done.left_out.total())
         return jsonify({"queued": done.queued, **_replay_facts(done), "preview": False})
@@ -127,6 +135,7 @@ def _add_cancel(routes: Blueprint, operating: Operating, keys: ApiKeys) -> None:
         wanted, do_it = _meant(cancellable)
         if not do_it:
             return jsonify({"count": operating.outbox.preview_cancel(wanted), "preview": True})
+        operating.note("cancel", in_words(wanted))
         number = operating.outbox.cancel(wanted, operating.now())
         log.info("operate.cancelled by=%s cancelled=%d", g.api_key.name, number)
         return jsonify({"cancelled": number, "preview": False})
@@ -163,6 +172,7 @@ def _add_decide(routes: Blueprint, operating: Operating, keys: ApiKeys) -> None:
         unknown = problem(404, "No such message", "No message has this id; ids are in the answer to its event.")
         if not is_id(message_id):
             return unknown
+        operating.note("decide", f"message {message_id}", decision.value)
         try:
             status = operating.outbox.decide(message_id, decision, operating.now())
         except UnknownMessage:
@@ -201,6 +211,7 @@ def _add_pause(routes: Blueprint, operating: Operating, keys: ApiKeys) -> None:
         """
         detail = _reason(read_fields(("reason",), may_be_empty=True))
         wanted = Pause(Scope.CAMPAIGN, _campaign_key(campaign_id), PauseReason.OPERATOR, detail, since=operating.now())
+        operating.note("pause", f"{wanted.scope} {wanted.key}", detail)
         operating.outbox.pause(wanted)
         waiting = operating.report.waiting_for(wanted.scope, wanted.key)
         log.info("operate.paused by=%s waiting=%d", g.api_key.name, waiting)
@@ -223,7 +234,9 @@ def _add_resume(routes: Blueprint, operating: Operating, keys: ApiKeys) -> None:
 
         Takes no body. Scope `operate`.
         """
-        resumed = operating.outbox.resume([(Scope.CAMPAIGN, _campaign_key(campaign_id))], even_an_operators=True)
+        key = _campaign_key(campaign_id)
+        operating.note("resume", f"{Scope.CAMPAIGN} {key}")
+        resumed = operating.outbox.resume([(Scope.CAMPAIGN, key)], even_an_operators=True)
         log.info("operate.resumed by=%s resumed=%d", g.api_key.name, resumed)
         return jsonify({"resumed": resumed})
 

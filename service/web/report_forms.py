@@ -17,7 +17,7 @@ from service.people import Inbound
 from service.whatsapp.errors import Verdict, verdict_on
 from service.whatsapp.send_error import Refused
 
-_OUR_WORDS: Mapping[str, tuple[str, str, str]] = {
+OUR_WORDS: Mapping[str, tuple[str, str, str]] = {
     Status.EXPIRED: (
         "Expired",
         "The message waited longer than it was worth sending and was never sent.",
@@ -113,8 +113,8 @@ def _failure(status: str, attempts: list[Facts]) -> dict[str, Any] | None:
     """Why the message did not arrive, in words, and what to do."""
     newest: Facts = attempts[-1] if attempts else {}
     facts = {"code": newest.get("code"), "details": newest.get("details")}
-    if status in _OUR_WORDS:
-        title, explanation, next_step = _OUR_WORDS[status]
+    if status in OUR_WORDS:
+        title, explanation, next_step = OUR_WORDS[status]
         return {**facts, "title": title, "explanation": explanation, "next_step": next_step}
     if status != Status.FAILED:
         return None

@@ -16,6 +16,7 @@ from flask import Blueprint, Response, g, jsonify
 
 from service.outbox.database import StoreUnavailable
 from service.outbox.report import MessageFacts
+from service.outbox.search import Filter
 from service.web.auth import ApiKeys, needs_scope
 from service.web.bodies import Fields, answer_bad_bodies, read_fields
 from service.web.contract import Problem
@@ -119,12 +120,7 @@ def _add_export(routes: Blueprint, reports: Reports, keys: ApiKeys) -> None:
         fields = read_fields(FILTERS)
         wanted = filter_of(fields)
         fields.check()
-        pages = reports.search.stream(wanted)
-        first = next(pages)  # a store that is down answers 503, and no half a file
-        lines = _lines(first, pages, unmasked="pii" in g.api_key.scopes)
-        answer = Response(lines, content_type="text/csv; charset=utf-8; header=present")
-        answer.headers["Content-Disposition"] = 'attachment; filename="messages.csv"'
-        return answer
+        return csv_of(reports, wanted, unmasked="pii" in g.api_key.scopes)
 
     documented = SPEC.validate(
         json=MessageExport,
@@ -143,6 +139,15 @@ def _add_export(routes: Blueprint, reports: Reports, keys: ApiKeys) -> None:
         operation_id="export_messages",
     )(export)
     routes.post("/v1/messages/export")(_streamed(documented, export))
+
+
+def csv_of(reports: Reports, wanted: Filter, *, unmasked: bool) -> Response:
+    """All messages that fit as a file that is sent while it is read. Raise StoreUnavailable, and send no half a file then."""
+    pages = reports.search.stream(wanted)
+    first = next(pages)
+    answer = Response(_lines(first, pages, unmasked=unmasked), content_type="text/csv; charset=utf-8; header=present")
+    answer.headers["Content-Disposition"] = 'attachment; filename="messages.csv"'
+    return answer
 
 
 def _cursor(last: str) -> str:

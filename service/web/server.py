@@ -11,7 +11,7 @@ from service.logs import set_up_logging
 _settings = Settings.from_environment(environment())
 
 workers = _settings.web_workers
-worker_class = "gthread"
+worker_class = "service.cli.web_worker.Worker"
 threads = 8
 graceful_timeout = 25
 """Within the 30 s that ECS gives a task to stop."""

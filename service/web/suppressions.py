@@ -4,7 +4,7 @@ PUT     suppress a person              DELETE  lift what stands for a person, wh
 POST /search  a page of them           POST /import  a list as CSV, each line for itself
 
 Numbers travel in bodies, and are masked in answers unless the key has the scope `pii`. Each change is logged with the name of
-the key and with numbers of rows, never with an address.
+the key and with numbers of rows, never with an address, and written into the audit before it is made.
 """
 
 import logging
@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from service.intake.address import HOW_TO_MEND, mask, parse_address
 from service.message import printable
+from service.outbox.audit import Audit, Deed
 from service.outbox.consent import Consent, Place, Wanted
 from service.people import Blocked, Suppression, SuppressionSource
 from service.web.auth import ApiKeys, needs_scope
@@ -51,7 +52,12 @@ class Suppressing:
     """What the handlers are given."""
 
     consent: Consent
+    audit: Audit
     now: Callable[[], datetime]
+
+    def note(self, action: str, subject: str, detail: str = "") -> None:
+        """Write down that the key does this; raise StoreUnavailable, and then it had better not be done."""
+        self.audit.record(Deed(self.now(), g.api_key.name, "api", action, subject, detail))
 
 
 def blueprint(suppressing: Suppressing, keys: ApiKeys) -> Blueprint:
@@ -97,6 +103,7 @@ def _change_one(routes: Blueprint, suppressing: Suppressing, keys: ApiKeys) -> N
         fields.check()
         now, said = suppressing.now(), printable(reason)[:LONGEST_REASON] if reason else None
         one = Suppression(to or "", blocked, SuppressionSource.OPERATOR, now, said)
+        suppressing.note("suppress", mask(one.to), ", ".join(part for part in (blocked.value, said) if part))
         withheld = consent.suppress([one], now)
         log.info("operate.suppressed by=%s blocked=%s messages=%d", g.api_key.name, blocked, withheld)
         return jsonify(_row(one))
@@ -113,6 +120,7 @@ def _change_one(routes: Blueprint, suppressing: Suppressing, keys: ApiKeys) -> N
         fields = read_fields(("to", "category"))
         to, blocked = _address(fields), _blocked(fields)
         fields.check()
+        suppressing.note("lift", mask(to or ""), blocked.value if blocked else "")
         lifted = consent.lift(to or "", suppressing.now(), blocked)
         log.info("operate.suppressions_lifted by=%s lifted=%d", g.api_key.name, lifted)
         return jsonify({"lifted": lifted})
@@ -153,8 +161,9 @@ def _import(routes: Blueprint, suppressing: Suppressing, keys: ApiKeys) -> None:
             read = read_list(request.get_data(cache=False), now)
         except BadList as error:
             raise unusable("", "invalid_value", str(error)) from error
-        withheld = suppressing.consent.suppress(read.suppressions, now)
         added, rejected = len(read.suppressions), len(read.rejected)
+        suppressing.note("import", "suppressions", f"{added} people, {rejected} bad lines")
+        withheld = suppressing.consent.suppress(read.suppressions, now)
         names = g.api_key.name, added, rejected, withheld
         log.info("operate.suppressions_imported by=%s added=%d rejected=%d messages=%d", *names)
         shown = [{"line": one.line, "code": one.code, "detail": one.detail} for one in read.rejected[:_SHOWN]]

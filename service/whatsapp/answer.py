@@ -17,6 +17,8 @@ from service.whatsapp.send_error import SendError, Throttled, Unanswered, Unauth
 
 _SECOND, _DAY = timedelta(seconds=1), timedelta(days=1)
 _NUMBER = re.compile(r"[0-9]{1,10}")
+_PERSON = re.compile(r"\+[0-9]{8,15}(?![0-9])|(?<![0-9.])[0-9]{10,14}(?![0-9])")
+"""Meta's own ids are longer: 15 digits and more."""
 _TOKEN = re.compile(r"[^\s\"'(){}<>]{24,}")
 
 
@@ -77,7 +79,7 @@ def _classify_error(answer: Answer, error: dict[str, object]) -> SendError:
     elif verdict.doubtful and error.get("is_transient") is True:
         kind = Unavailable
     passing = kind in {Throttled, Unavailable}
-    words = _without_tokens if kind is Unauthorised else read_words
+    words = _without_tokens if kind is Unauthorised else read_error_words
     return kind(
         words(error.get("message")) or verdict.title,
         details=words(_details(error)),
@@ -120,9 +122,17 @@ def read_words(value: object, longest: int = 1000) -> str | None:
     return printable(value)[:longest] if isinstance(value, str) and value else None
 
 
+def read_error_words(value: object) -> str | None:
+    """Meta's words about an error, which may quote the recipient: what looks like a phone number is masked, as ours are."""
+    words = read_words(value)
+    return (
+        _PERSON.sub(lambda found: f"{found[0][:3]}{'•' * (len(found[0]) - 6)}{found[0][-3:]}", words) if words else None
+    )
+
+
 def _without_tokens(value: object) -> str | None:
     """Meta's words about a token, which may quote it (`Malformed access token EAAG…`): what is as long as one is cut out."""
-    words = read_words(value)
+    words = read_error_words(value)
     return _TOKEN.sub("…", words) if words else None
 
 

@@ -1,7 +1,8 @@
 """The one HTTP call that sends: a body goes to the Cloud API, an answer comes back or a SendError says how far it got.
 
 Before the first byte was handed to the connection nothing was written: Unavailable. After that, whatever goes wrong, Meta may
-have taken the message: Unanswered. There is no third case, and no retry in here. Beside it, the question for a number's limits.
+have taken the message: Unanswered. There is no third case, and no retry in here. Beside it, the question what Meta says of a
+number.
 """
 
 import asyncio
@@ -14,9 +15,9 @@ import aiohttp
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
-from service.message import Door
+from service.message import Door, NumberFacts
 from service.whatsapp.answer import Accepted, Answer, classify
-from service.whatsapp.limits import FIELDS, Limits, parse_limits
+from service.whatsapp.limits import ALL_FIELDS, parse_number
 from service.whatsapp.send_error import NotSent, SendError, Unanswered, Unavailable
 
 CONNECT_SECONDS = 3.0
@@ -96,14 +97,14 @@ class Client:
             return outcome
         raise outcome
 
-    async def limits(self, phone_number_id: str, token: str) -> Limits:
-        """What Meta says of the number's limits; raise a SendError where it does not."""
+    async def number(self, phone_number_id: str, token: str) -> NumberFacts:
+        """What Meta says of the number; raise a SendError where it does not."""
         assert self._session is not None, "use the client as a context manager"
         _progress.set(_Progress(lambda: True))
         try:
             async with self._session.get(
                 f"{self._base}/{phone_number_id}",
-                params={"fields": FIELDS},
+                params={"fields": ALL_FIELDS},
                 headers={"Authorization": f"Bearer {token}"},
                 timeout=_SHORT,
                 allow_redirects=False,
@@ -111,10 +112,13 @@ class Client:
                 answer = await _read(response)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise Unavailable(f"No answer: {type(error).__name__}") from error
-        if answer.http_status == 200:
-            return parse_limits(answer.body)
+        facts = parse_number(answer.body) if answer.http_status == 200 else None
+        if facts is not None:
+            return facts
         outcome = classify(answer)
-        raise outcome if isinstance(outcome, SendError) else Unavailable("No answer that can be used")
+        if isinstance(outcome, SendError) and (outcome.code is not None or answer.http_status >= 400):
+            raise outcome
+        raise Unavailable("No answer that can be used", http_status=answer.http_status)
 
 
 async def _read(response: aiohttp.ClientResponse) -> Answer:

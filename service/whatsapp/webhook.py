@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from service.message import Status, StatusUpdate, printable
 from service.people import Inbound
-from service.whatsapp.answer import read_code, read_words
+from service.whatsapp.answer import read_code, read_error_words, read_words
 from service.whatsapp.errors import retry_late, verdict_on
 from service.whatsapp.inbound import Preference, is_other_preference, read_inbound, read_moment, read_preference
 from service.whatsapp.send_error import OptedOut
@@ -174,8 +174,8 @@ def _with_reason(update: StatusUpdate, errors: object) -> StatusUpdate:
     return replace(
         update,
         code=code,
-        title=read_words(first.get("title")) or read_words(first.get("message")),
-        details=read_words(data.get("details") if isinstance(data, dict) else data),
+        title=read_error_words(first.get("title")) or read_error_words(first.get("message")),
+        details=read_error_words(data.get("details") if isinstance(data, dict) else data),
         retry_after=retry_late(code),
         opted_out=issubclass(verdict_on(code).kind, OptedOut),
     )

@@ -14,6 +14,7 @@ from service.config import Settings
 from service.dispatch import wakeup
 from service.dispatch.catalogue import CatalogueKeeper
 from service.dispatch.dispatcher import Dispatcher, Wakeup
+from service.dispatch.eraser import Eraser
 from service.dispatch.lane import Lane
 from service.dispatch.number import Clock, Number, Policy
 from service.dispatch.publish import Bus, Publisher
@@ -21,6 +22,7 @@ from service.dispatch.tenure import Tenure
 from service.message import Settlement
 from service.outbox.outbox import Portfolio
 from service.outbox.outcomes import Outcomes
+from service.outbox.retention import Retention
 from service.whatsapp.catalogue import TemplatesApi
 from service.whatsapp.client import Client
 from service.whatsapp.payload import Marketing
@@ -63,6 +65,7 @@ def build_dispatcher(settings: Settings, clock: Clock | None = None) -> Dispatch
         beside=[
             *(keeper.run for keeper in catalogue_keepers(settings, store, clock)),
             *(publisher.run for publisher in publishers(settings, store, clock)),
+            Eraser(Retention(store.engine, timedelta(days=settings.retention_days)), now=clock.now).run,
         ],
     )
 

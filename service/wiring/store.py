@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 
 from service.config import ConfigError, Settings
 from service.outbox.announce import Announcer
+from service.outbox.audit import Audit
 from service.outbox.catalogue import Catalogues
 from service.outbox.consent import Consent
 from service.outbox.database import open_engine
@@ -27,6 +28,7 @@ class Store:
     consent: Consent
     inbox: Inbox
     catalogues: Catalogues
+    audit: Audit
 
 
 def open_store(settings: Settings, *, announce: bool = True) -> Store:
@@ -39,4 +41,5 @@ def open_store(settings: Settings, *, announce: bool = True) -> Store:
     if announce and engine.dialect.name == "postgresql":
         announcer = Announcer(engine)
     outbox = Outbox(engine, max_tries=settings.max_attempts, announce=announcer)
-    return Store(engine, outbox, Report(engine), Search(engine), Consent(engine), Inbox(engine), Catalogues(engine))
+    reads = Report(engine), Search(engine)
+    return Store(engine, outbox, *reads, Consent(engine), Inbox(engine), Catalogues(engine), Audit(engine))

@@ -1,18 +1,14 @@
 """Settings in, the web app out."""
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Sequence
 
 from flask import Flask
 from prometheus_client import REGISTRY, CollectorRegistry, multiprocess
 
 from service.config import ConfigError, Settings, environment
-from service.intake.draft import Draft
-from service.intake.rules import Catalogue, Rules, Unknown
 from service.metrics import StoreCollector
 from service.outbox.report import Report
 from service.secrets import SecretProblem, Source
-from service.settings_file import NumberSettings
 from service.web import Parts, create_app
 from service.web.auth import ApiKeys, BadKeys, Signatures
 from service.web.events import Intake
@@ -23,10 +19,12 @@ from service.web.reports import Reports
 from service.web.suppressions import Suppressing
 from service.web.webhooks import Notifications
 from service.whatsapp.inbound import Words
+from service.wiring.cloudwatch import tell_what_is_counted
+from service.wiring.console import build_console
 from service.wiring.credentials import accounts, keys, sources, wabas
+from service.wiring.intake import rules
 from service.wiring.moments import monotonic, new_id, now
 from service.wiring.store import Store, open_store
-from service.wiring.telling import tell_what_is_counted
 
 
 def build_web_app(settings: Settings, registry: CollectorRegistry | None = None, store: Store | None = None) -> Flask:
@@ -43,14 +41,16 @@ def build_web_app(settings: Settings, registry: CollectorRegistry | None = None,
     distinct = list(dict.fromkeys(sources(settings).values()))
     templates = known_templates(settings, store)
     understood = rules(settings, templates)
+    told = reports(settings, store)
     return create_app(
         Parts(
             intake=Intake(store.outbox, understood, signatures, now, new_id),
             direct=Direct(store.outbox, understood, now, new_id, templates.render),
             notifications=_notifications(settings, store, distinct),
-            suppressing=Suppressing(store.consent, now),
-            reports=reports(settings, store),
-            operating=Operating(store.outbox, store.report, now),
+            suppressing=Suppressing(store.consent, store.audit, now),
+            reports=told,
+            console=build_console(settings, store, told, templates.render),
+            operating=Operating(store.outbox, store.report, store.audit, now),
             api_keys=api_keys,
             registry=registry or _all_workers(store.report),
         )
@@ -100,27 +100,3 @@ def reports(settings: Settings, store: Store) -> Reports:
 def known_templates(settings: Settings, store: Store) -> KnownTemplates:
     """The templates of the numbers' accounts, as far as they were read."""
     return KnownTemplates(store.catalogues, wabas(settings), monotonic)
-
-
-def rules(settings: Settings, catalogue: Catalogue | None = None) -> Rules:
-    """What intake needs to know of the settings, and of templates; without `catalogue` nothing is checked."""
-    return Rules(
-        phone_number_ids=frozenset(settings.numbers),
-        default_phone_number_id=settings.phone_number_id or _only(settings.numbers),
-        applications={app: number for number, of in settings.numbers.items() for app in of.applications},
-        default_language=settings.default_language,
-        time_to_live=timedelta(seconds=settings.ttl_seconds),
-        duplicate_window=timedelta(seconds=settings.duplicate_window_seconds),
-        key_lifetime=timedelta(days=settings.retention_days),
-        messages={
-            name: Draft(of.template, of.params).but(of.language, of.priority, of.ttl_seconds)
-            for name, of in settings.messages.items()
-        },
-        address_fields=settings.connect.address_fields,
-        catalogue=catalogue or Unknown(),
-    )
-
-
-def _only(numbers: Mapping[str, NumberSettings]) -> str | None:
-    """The number that serves everything where there is just one."""
-    return next(iter(numbers)) if len(numbers) == 1 else None

@@ -64,7 +64,8 @@ class Console:
             "campaign_id": "c1",
         } | changes
         messages = [Message(message_id=name, key=name, **facts) for name in message_ids]
-        event = Event(f"e-{message_ids[0]}", "pinpoint", NOW, NOW + timedelta(days=1))
+        named = facts["campaign_id"]
+        event = Event(f"e-{message_ids[0]}", "pinpoint", NOW, NOW + timedelta(days=1), campaign_id=named)
         self.store.outbox.add(ParsedEvent(event, list(messages)), NOW)
 
     def settled(self, *message_ids: str, outcome: Outcome, status: Status, code: int | None = None) -> None:

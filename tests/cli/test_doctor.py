@@ -21,10 +21,12 @@ from sqlalchemy import insert
 
 from sandbox.app import Running, serve
 from sandbox.state import Settings as SandboxSettings
+from service import wiring
 from service.cli import cli
-from service.cli.doctor import catalogue_findings, clock_findings
-from service.cli.finding import Findings, Level
-from service.cli.meta_checks import number_findings, skew_findings, token_findings
+from service.config import Settings
+from service.doctor.at_home import catalogue_findings, clock_findings
+from service.doctor.finding import Findings, Level
+from service.doctor.meta import number_findings, skew_findings, token_findings
 from service.outbox import tables
 from service.outbox.catalogue import Catalogues, Standing
 from service.outbox.database import transaction
@@ -82,13 +84,17 @@ class Doctor:
     def __call__(self, *arguments: str, without: str = "", **changes: str) -> list[str]:
         """The lines it prints."""
         clean = dict.fromkeys(os.environ.keys() - {"PATH", "HOME", "LANG"})
-        given = {"DATABASE_URL": self.store.url, "WHATSAPP_API_URL": self.sandbox, **GOOD, **self.settings, **changes}
+        given = {**self.environment(), **changes}
         given.pop(without, None)
         result = CliRunner().invoke(cli, ["doctor", *arguments], env={**clean, **given})
         assert "canary" not in result.output
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         self.exit_code = result.exit_code
         return result.output.splitlines()
+
+    def environment(self) -> dict[str, str]:
+        """What is set."""
+        return {"DATABASE_URL": self.store.url, "WHATSAPP_API_URL": self.sandbox, **GOOD, **self.settings}
 
     def at_meta(self, path: str, **body: Any) -> None:
         """Change what the sandbox tells."""
@@ -124,6 +130,7 @@ def test_where_all_is_in_order_it_says_so_and_exits_with_0(doctor: Doctor) -> No
         "✓ 1 phone number(s), their secrets, the keys and the database are in order",
         "✓ the token in the environment is valid",
         f"✓ the app is subscribed to account {WABA}",
+        "note: CONSOLE_USERS: none; nobody can sign in to /console; make one with: whatsapp-channel users new NAME",
         "note: no named messages; a Connect journey's action needs one: [messages.<name>] in CHANNEL_SETTINGS",
         f"note: number {NUMBER} (Sandbox): quality GREEN, 80 messages a second, any number of people in 24 h",
         "note: the webhook was not asked whether it takes the verify token; give its public URL with --webhook-url",
@@ -135,6 +142,18 @@ def test_offline_asks_meta_nothing(doctor: Doctor) -> None:
     lines = doctor.offline(WHATSAPP_API_URL=f"http://127.0.0.1:{free_port()}")
     assert (doctor.exit_code, lines[0][0]) == (0, "✓")
     assert "note: Meta was not asked (--offline)" in lines
+
+
+def test_who_has_the_database_open_finds_the_same_with_it_each_time(doctor: Doctor) -> None:
+    settings = Settings.from_environment(doctor.environment())
+    store = wiring.open_store(settings, announce=False)
+    look = wiring.examiner(settings, store)
+    assert [str(one) for one in look()] == doctor()
+    doctor.at_meta("numbers", phone_number_id=NUMBER, quality_rating="RED")
+    assert [str(one) for one in look()] == doctor()
+    assert doctor()[0].startswith("! ")
+    store.report.outcomes_waiting()  # nobody has closed it
+    store.engine.dispose()
 
 
 # --- settings, credentials, keys

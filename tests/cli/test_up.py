@@ -179,6 +179,7 @@ def test_a_file_that_is_no_event_is_said_before_anything_starts(tmp_path: Path, 
 
 def test_keys_that_are_set_are_used_and_none_are_made(tmp_path: Path) -> None:
     given = {"SIGNING_KEYS": "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQ=", "API_KEYS": f"ops:read:{'0' * 64}"}
+    given["CONSOLE_USERS"] = "ada:look:oidc"
     with up(tmp_path, "--send", str(ARTICLE), **given, FB_BUSINESS_PHONE_ID="106540352242922") as channel:
         channel.wait_until_up()
         assert "1 recipient: 1 read" in channel.shown

@@ -20,6 +20,7 @@ from tests.running import campaign, free_port, until
 PROJECT = "whatsapp-channel-test"
 IMAGE = "whatsapp-channel:test"
 API_KEY = "wck_local"
+CONSOLE_PASSWORD = "console_local"
 SIZE = 50
 COMMAND_SECONDS = 400.0
 SAMPLE: dict[str, Any] = json.loads((SAMPLES / "pinpoint_campaign_article.json").read_text())

@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from tests.conftest import SAMPLES
-from tests.containers.stack import API_KEY, SIZE, Stack, memory, recipients
+from tests.containers.stack import API_KEY, CONSOLE_PASSWORD, SAMPLE, SIZE, Stack, memory, recipients
 from tests.crash import judging
 from tests.running import until
 
@@ -39,6 +39,16 @@ def test_the_article_s_event_is_read_and_the_phone_shows_the_chat(stack: Stack, 
     assert [status["status"] for status in attempt["statuses"]] == ["sent", "delivered", "read"]
     chat = requests.get(f"{stack.sandbox}/phone/8613800138000", timeout=5).text
     assert "Tuohumai" in chat
+
+
+def test_the_operator_signs_in_to_the_console_and_sees_the_campaign(stack: Stack, tmp_path: Path) -> None:
+    stack.invoke(SAMPLES / "pinpoint_campaign_article.json", tmp_path / "out.json")
+    form = {"name": "operator", "password": CONSOLE_PASSWORD, "next": "/console/campaigns"}
+    with requests.Session() as browser:
+        browser.headers["Origin"] = stack.web
+        page = browser.post(f"{stack.web}/console/sign-in", data=form, timeout=10)
+    assert (page.status_code, page.url) == (200, f"{stack.web}/console/campaigns")
+    assert SAMPLE["CampaignId"] in page.text
 
 
 def test_fifty_endpoints_have_the_outcomes_that_the_samples_promise(stack: Stack, tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ class Account:
     def given(self) -> dict[str, str]:
         """The parameters that name secrets and a certificate of your own, which are there."""
         texts = {"MetaSecretArn": "{}", "SigningKeysSecretArn": "whsec_", "ApiKeysSecretArn": ","}
-        texts |= {"ChannelSettingsSecretArn": MORE_SETTINGS}
+        texts |= {"ConsoleUsersSecretArn": ",", "ChannelSettingsSecretArn": MORE_SETTINGS}
         manager = self.client("secretsmanager")
         made = {name: manager.create_secret(Name=name, SecretString=text)["ARN"] for name, text in texts.items()}
         certificate = self.client("acm").request_certificate(DomainName=DOMAIN)["CertificateArn"]

@@ -15,12 +15,22 @@ from lambda_shim.handler import handler
 from service import wiring
 from service.config import Settings
 from service.web.auth import Signatures
+from service.web.console.people import People
 from tests.deploy.account import DOMAIN, MORE_SETTINGS, NUMBER, REGION, Account, Stack
 from tests.lambda_shim.serving import Context, article
 
 HERE = "eu-central-1:123456789012"
 BUS = f"arn:aws:events:{HERE}:event-bus/outcomes"
 CONNECT = f"arn:aws:connect:{HERE}:instance/11111111-2222-3333-4444-555555555555"
+PROVIDER = "https://login.example.com"
+OIDC = {
+    "ConsoleOidcIssuer": PROVIDER,
+    "ConsoleOidcAuthorizationEndpoint": f"{PROVIDER}/authorize",
+    "ConsoleOidcTokenEndpoint": f"{PROVIDER}/token",
+    "ConsoleOidcUserInfoEndpoint": f"{PROVIDER}/userinfo",
+    "ConsoleOidcClientId": "whatsapp-console",
+    "ConsoleOidcClientSecretArn": f"arn:aws:secretsmanager:{HERE}:secret:console/oidc-AbCdEf",
+}
 NUMBERS_SECRET = f"arn:aws:secretsmanager:{HERE}:secret:connect/whatsapp-AbCdEf"
 
 
@@ -45,7 +55,7 @@ def stack(account: Account) -> Stack:
 def other(account: Account) -> Stack:
     """With what the other conditions turn on."""
     given = {"ClientCidr": "10.8.0.0/16", "EventBusArn": BUS, "ConnectInstanceArn": CONNECT}
-    return account.create("other", {**given, "NumberSecretArns": NUMBERS_SECRET, **account.given})
+    return account.create("other", {**given, "NumberSecretArns": NUMBERS_SECRET, **OIDC, **account.given})
 
 
 @pytest.fixture(autouse=True)
@@ -116,7 +126,29 @@ def test_web_reads_the_keys_that_the_stack_made_and_knows_no_caller_yet(stack: S
     settings = Settings.from_environment(stack.variables("WebTask"))
     assert wiring.key_entries(settings, settings.signing_keys) == [stack.account.secret("SigningKeysSecret")]
     assert wiring.key_entries(settings, settings.api_keys) == []
+    assert People(wiring.keys(settings, settings.console_users), float).is_empty()
+    assert settings.console_alb_arn is None
     Signatures(wiring.keys(settings, settings.signing_keys), float)
+
+
+def test_an_identity_provider_signs_people_in_to_the_console_and_to_nothing_else(other: Stack, stack: Stack) -> None:
+    balancing = other.account.client("elbv2")
+    rule, rest = balancing.describe_rules(ListenerArn=other.ids["Listener"])["Rules"]
+    (condition,) = rule["Conditions"]
+    assert condition["PathPatternConfig"]["Values"] == ["/console", "/console/*", "/oauth2/idpresponse"]
+    sign_in, forward = sorted(rule["Actions"], key=lambda action: int(action["Order"]))
+    assert sign_in["Type"] == "authenticate-oidc"
+    config = sign_in["AuthenticateOidcConfig"]
+    assert [config[name] for name in ("Issuer", "TokenEndpoint", "ClientId")] == [
+        PROVIDER,
+        f"{PROVIDER}/token",
+        "whatsapp-console",
+    ]
+    assert forward["TargetGroupArn"] == other.ids["TargetGroup"]
+    assert [action["Type"] for action in rest["Actions"]] == ["forward"], "API and webhooks sign nobody in"
+    settings = Settings.from_environment(other.variables("WebTask"))
+    assert settings.console_alb_arn == other.ids["LoadBalancer"]
+    assert "ConsoleSignIn" not in stack.ids
 
 
 def test_the_secret_for_meta_says_what_is_still_to_be_filled_in(stack: Stack) -> None:
@@ -172,7 +204,9 @@ def test_the_made_roles_name_the_made_secrets_queue_repository_and_logs(stack: S
     read = "secretsmanager:GetSecretValue"
     assert events[read] == {secrets["SigningKeysSecret"]}
     assert events["sqs:SendMessage"] == events["sqs:ReceiveMessage"] == {stack.outputs["ParkingQueueArn"]}
-    assert web[read] == {secrets[name] for name in ("MetaSecret", "SigningKeysSecret", "ApiKeysSecret")}
+    assert web[read] == {
+        secrets[name] for name in ("MetaSecret", "SigningKeysSecret", "ApiKeysSecret", "ConsoleUsersSecret")
+    }
     assert dispatcher == {read: {secrets["MetaSecret"]}}
     execution = _allowed(stack, "ExecutionRole")
     assert execution[read] == {secrets["DatabaseSecret"]}

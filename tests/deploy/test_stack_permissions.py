@@ -13,13 +13,14 @@ from tests.deploy.stack import ROOT, TEMPLATE, entries, referred, resources
 META = {"MetaSecret", "MetaSecretArn", "NumberSecretArns"}
 SIGNING = {"SigningKeysSecret", "SigningKeysSecretArn"}
 API = {"ApiKeysSecret", "ApiKeysSecretArn"}
+CONSOLE = {"ConsoleUsersSecret", "ConsoleUsersSecretArn"}
 
 READ = "secretsmanager:GetSecretValue"
 SECRETS = {
     "ExecutionRole": {"DatabaseSecret", "ChannelSettingsSecretArn"},
-    "WebRole": META | SIGNING | API,
+    "WebRole": META | SIGNING | API | CONSOLE,
     "DispatcherRole": META,
-    "OperatorRole": META | SIGNING | API,
+    "OperatorRole": META | SIGNING | API | CONSOLE,
     "EventsRole": SIGNING,
     "DoorRole": set(),
 }

@@ -14,6 +14,7 @@ from deploy.package import RUNTIME
 from lambda_shim import forward
 from service.cli import COMMANDS
 from service.config import Settings
+from service.web.console import cookie
 from tests.deploy.stack import PATH, ROOT, TEMPLATE, container, referred, resources, variables
 
 SETTINGS = {field.alias: field for field in Settings.model_fields.values() if field.alias}
@@ -119,7 +120,7 @@ def test_every_variable_of_a_task_is_a_setting_or_libpqs(name: str) -> None:
 def test_no_secret_stands_in_a_task_definition(name: str) -> None:
     plain = {entry["Name"] for entry in container(name)["Environment"] if "Name" in entry}
     assert not plain & {"PGPASSWORD", "FB_APP_TOKEN", "FB_APP_SECRET", "WEBHOOK_VERIFY_TOKEN"}
-    for variable in plain & {"FB_SECRET_ARN", "SIGNING_KEYS", "API_KEYS"}:
+    for variable in plain & {"FB_SECRET_ARN", "SIGNING_KEYS", "API_KEYS", "CONSOLE_USERS"}:
         assert all(part.endswith(("Secret", "SecretArn")) for part in referred(variables(name)[variable]))
 
 
@@ -134,6 +135,8 @@ def test_what_keeps_outcomes_has_the_bus_and_what_runs_on_demand_no_metrics() ->
     having = {variable: {name for name in TASKS if variable in variables(name)} for variable in SETTINGS}
     assert having["EVENT_BUS"] == {*SERVICES, "OperatorTask"}
     assert having["CLOUDWATCH_NAMESPACE"] == set(SERVICES)
+    assert having["CONSOLE_USERS"] == {"WebTask", "OperatorTask"}, "who serves the console, and who runs doctor"
+    assert having["CONSOLE_ALB_ARN"] == {"WebTask"}
     assert having["CHANNEL_SETTINGS"] == having["FB_BUSINESS_PHONE_ID"] == set(TASKS)
 
 
@@ -224,6 +227,43 @@ def test_calls_go_one_way_and_nobody_listens_to_the_world() -> None:
 def test_the_door_reaches_the_load_balancer_only() -> None:
     (rule,) = resources("EC2::SecurityGroup")["DoorSecurityGroup"]["SecurityGroupEgress"]
     assert rule["DestinationSecurityGroupId"] == {"Ref": "LoadBalancerSecurityGroup"}
+
+
+def _world(group: str) -> list[Any]:
+    """Under which condition a group reaches any address, and at which ports."""
+    rules = resources("EC2::SecurityGroup")[group]["SecurityGroupEgress"]
+    found = [(rule["Fn::If"][0], rule["Fn::If"][1]) if "Fn::If" in rule else (None, rule) for rule in rules]
+    return [(when, rule["FromPort"], rule["ToPort"]) for when, rule in found if rule.get("CidrIp") == "0.0.0.0/0"]
+
+
+def test_the_load_balancer_reaches_an_identity_provider_only_where_there_is_one_and_web_its_public_keys() -> None:
+    assert _world("LoadBalancerSecurityGroup") == [("ConsoleIsByOidc", 443, 443)]
+    assert _world("WebSecurityGroup") == [(None, 443, 443)]
+
+
+def test_an_identity_provider_is_off_by_default_and_is_given_whole_over_https() -> None:
+    wanted = {name for name in TEMPLATE["Parameters"] if name.startswith("ConsoleOidc")} - {"ConsoleOidcIssuer"}
+    rule = TEMPLATE["Rules"]["ConsoleOidcIsWhole"]
+    asserted = {name for one in rule["Assertions"] for name in referred(one["Assert"])}
+    assert referred(rule["RuleCondition"]) == {"ConsoleOidcIssuer"}
+    assert asserted == wanted | {"CertificateArn"}
+    assert {TEMPLATE["Parameters"][name]["Default"] for name in wanted | {"ConsoleOidcIssuer"}} == {""}
+    assert TEMPLATE["Resources"]["ConsoleSignIn"]["Condition"] == "ConsoleIsByOidc"
+    assert {"Condition": "HasCertificate"} in TEMPLATE["Conditions"]["ConsoleIsByOidc"]["Fn::And"]
+
+
+def test_an_identity_provider_signs_in_for_as_long_as_a_password_and_tells_the_address() -> None:
+    sign_in, _forward = resources("ElasticLoadBalancingV2::ListenerRule")["ConsoleSignIn"]["Actions"]
+    config = sign_in["AuthenticateOidcConfig"]
+    assert config["SessionTimeout"] == cookie.LIFETIME.total_seconds()
+    assert set(config["Scope"].split()) == {"openid", "email"}
+    assert config["ClientSecret"]["Fn::Sub"].startswith("{{resolve:secretsmanager:${ConsoleOidcClientSecretArn}")
+
+
+def test_the_console_sees_the_host_that_the_browser_sees() -> None:
+    (balancer,) = resources("ElasticLoadBalancingV2::LoadBalancer").values()
+    attributes = {entry["Key"]: entry["Value"] for entry in balancer["LoadBalancerAttributes"]}
+    assert attributes["routing.http.preserve_host_header.enabled"] == "true"
 
 
 def test_every_log_ends_some_day() -> None:

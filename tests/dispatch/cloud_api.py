@@ -39,7 +39,7 @@ def text(http_status: int, body: str) -> Reply:
 
 
 def limits(level: str | None = None, tier: str | None = None, **more: object) -> Reply:
-    """What Meta says of a number: its throughput and its portfolio's daily limit."""
+    """What Meta says of a number: its throughput, its portfolio's daily limit, and more."""
     facts: dict[str, object] = {"id": "106540352242922", **more}
     if level:
         facts["throughput"] = {"level": level}
@@ -98,8 +98,8 @@ class Request:
 
 
 class CloudApi(ThreadingHTTPServer):
-    """Answers POSTs from a script; what is not scripted is accepted. Asked for a number's limits, it says `limits`, asked for
-    templates `lists`.
+    """Answers POSTs from a script; what is not scripted is accepted. Asked about a number, it says `limits`, for templates
+    `lists`.
     """
 
     daemon_threads = True

@@ -1,18 +1,25 @@
-"""A number's limits: asked of Meta where the settings are silent; and the daily limit of different people, kept by us (G6)."""
+"""What Meta says of a number: kept for people to see, and its limits used where the settings are silent.
+
+And the daily limit of different people, kept by us (G6).
+"""
 
 from collections.abc import Sequence
 
 import pytest
 
-from service.message import Priority
+from service.message import NumberFacts, Priority
+from service.outbox.numbers import KnownNumber
 from service.outbox.outbox import Portfolio
-from tests.dispatch.cloud_api import CloudApi, Reply, limits, ok, refuse, text
+from service.secrets import Credentials, SecretProblem, Source
+from tests.dispatch.cloud_api import CloudApi, Reply, drop, limits, ok, refuse, text
 from tests.dispatch.conftest import Stages
 from tests.dispatch.stage import NUMBER, Stage, SteppedClock
 
 SILENT = Portfolio("business", (NUMBER,))
 TWENTY = Portfolio("business", (NUMBER,), limit=20)
-QUESTION = f"/v25.0/{NUMBER}?fields=throughput,whatsapp_business_manager_messaging_limit"
+FIELDS = "verified_name,display_phone_number,quality_rating,status,throughput,whatsapp_business_manager_messaging_limit"
+QUESTION = f"/v25.0/{NUMBER}?fields={FIELDS}"
+SHOP = {"verified_name": "Shop", "display_phone_number": "+1 555-078-3881", "status": "CONNECTED"}
 
 sqlite_only = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -36,6 +43,7 @@ SAID: dict[str, tuple[Reply, float, list[tuple[int, int]]]] = {
     "not applicable": (limits("NOT_APPLICABLE", "TIER_NOT_SET"), 72.0, []),
     "nothing of use": (limits(), 72.0, []),
     "kinds that are wrong": (limits(throughput=["HIGH"], whatsapp_business_manager_messaging_limit=250), 72.0, []),
+    "a refusal as 200": (refuse(10, 200), 72.0, []),
     "a list": (text(200, "[]"), 72.0, []),
     "no JSON": (text(200, "<html>"), 72.0, []),
     "nothing": (text(200, ""), 72.0, []),
@@ -111,6 +119,106 @@ def test_a_higher_rate_of_metas_is_used_at_once(stages: Stages, cloud_api: Cloud
     stage = stages(per_second=None)
     stage.add(60)
     assert stage.run_once() == 51, "the slots of 50 ms at 1,000 a second"
+
+
+# --- what people are shown of it ------------------------------------------------------------------------------------------
+
+
+def told(stage: Stage) -> KnownNumber | None:
+    return stage.store.report.numbers().get(NUMBER)
+
+
+def test_what_meta_says_is_kept_before_the_first_message_goes(
+    stages: Stages, clock: SteppedClock, cloud_api: CloudApi
+) -> None:
+    cloud_api.limits = limits("HIGH", "TIER_2K", quality_rating="YELLOW", **SHOP)
+    stage = stages(per_second=None)
+    stage.run_once()
+    facts = NumberFacts("Shop", "+1 555-078-3881", "YELLOW", "CONNECTED", "HIGH", "TIER_2K")
+    assert told(stage) == KnownNumber(NUMBER, facts, clock.time)
+
+
+@sqlite_only
+def test_a_number_whose_limits_the_settings_give_is_asked_about_beside_its_sending(
+    stages: Stages, clock: SteppedClock, cloud_api: CloudApi
+) -> None:
+    cloud_api.limits = limits("STANDARD", "TIER_250", quality_rating="GREEN")
+    stage = stages(per_second=40.0, portfolio=TWENTY)
+    (message,) = stage.add()
+    stage.run_once()
+    assert (stage.status(message), cloud_api.questions, told(stage)) == ("accepted", [], None)
+    stage.tidy()
+    for _ in range(2):
+        clock.step(minutes=30)
+        stage.run_once()
+        stage.tidy()
+    assert cloud_api.questions == [QUESTION] * 2, "at once, and an hour later"
+    known = told(stage)
+    assert known is not None
+    assert (known.facts.quality, known.asked_at) == ("GREEN", clock.time)
+    assert (rate(stage, clock), daily(stage)) == (40.0, [(20, 1)])
+
+
+@sqlite_only
+def test_whoever_takes_a_number_over_asks_anew(stages: Stages, cloud_api: CloudApi) -> None:
+    first, second = stages(), stages("second")
+    first.run_once()
+    first.tidy()
+    second.take_over()
+    second.tidy()
+    assert cloud_api.questions == [QUESTION] * 2
+
+
+WHY: dict[str, tuple[Reply, str]] = {
+    "a refused token": (refuse(190, 401), "Access token refused (code 190). "),
+    "no permission": (refuse(10, 403), "Permission denied (code 10). "),
+    "an unknown id": (refuse(100), "Meta refuses to tell it (code 100); check the id"),
+    "an outage": (text(502, "Bad Gateway"), "HTTP error without Meta's answer (HTTP 502); check WHATSAPP_API_URL"),
+    "no JSON": (text(200, "token-1"), "No answer that can be used (HTTP 200); check WHATSAPP_API_URL"),
+    "a reset": (drop, "No answer: "),
+}
+
+
+@pytest.mark.parametrize("name", WHY)
+@sqlite_only
+def test_while_meta_says_nothing_the_last_word_stands_with_the_reason(
+    stages: Stages, clock: SteppedClock, cloud_api: CloudApi, name: str
+) -> None:
+    cloud_api.limits = limits("HIGH", quality_rating="GREEN", **SHOP)
+    stage = stages(per_second=None)
+    stage.run_once()
+    before = told(stage)
+    cloud_api.limits, why = WHY[name]
+    clock.step(hours=1)
+    stage.run_once()
+    stage.tidy()
+    now = told(stage)
+    assert before is not None
+    assert now is not None
+    assert (now.facts, now.asked_at, before.problem) == (before.facts, before.asked_at, None)
+    assert str(now.problem).startswith(why)
+    assert "token-1" not in str(now.problem)
+
+    cloud_api.limits = limits("STANDARD")
+    clock.step(hours=1)
+    stage.run_once()
+    stage.tidy()
+    assert told(stage) == KnownNumber(NUMBER, NumberFacts(throughput="STANDARD"), clock.time)
+
+
+@sqlite_only
+def test_a_number_whose_secret_cannot_be_read_is_not_asked_about(
+    stages: Stages, clock: SteppedClock, cloud_api: CloudApi
+) -> None:
+    def read() -> Credentials:
+        raise SecretProblem("secret channel could not be read")
+
+    stage = stages(credentials=Source(read, lambda: clock.seconds, "channel"))
+    stage.run_once()
+    stage.tidy()
+    problem = "the secret with the number's token cannot be read; the pause of the token says why"
+    assert told(stage) == KnownNumber(NUMBER, NumberFacts(), clock.time, problem)
+    assert cloud_api.questions == []
 
 
 # --- the daily limit --------------------------------------------------------------------------------------------------

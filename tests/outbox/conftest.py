@@ -9,14 +9,16 @@ from service.outbox.outbox import Outbox
 from service.outbox.report import Report
 from tests.conftest import MAX_TRIES, Store
 from tests.outbox.making import NUMBER, Desk
+from tests.outbox.recounting import check_counts
 
 
 @pytest.fixture
-def desk(store: Store) -> Desk:
-    """An empty outbox and a lease on its number."""
+def desk(store: Store) -> Iterator[Desk]:
+    """An empty outbox and a lease on its number. Whatever a test does with it, its counts are true in the end."""
     lease = store.outbox.acquire_lease(NUMBER, "the first")
     assert lease is not None
-    return Desk(store, lease)
+    yield Desk(store, lease)
+    check_counts(store.engine)
 
 
 @pytest.fixture

@@ -291,8 +291,8 @@ def test_whatever_happens_a_daily_limit_is_kept_and_whoever_fits_under_it_does_n
     desk: Desk, steps: list[tuple[str, int, int]]
 ) -> None:
     with desk.store.engine.begin() as connection:
-        for table in (tables.messages, tables.attempts, tables.daily_recipients, tables.portfolios):
-            connection.execute(table.delete())
+        for name in ("messages", "events", "moves", "tallies", "attempts", "daily_recipients", "portfolios"):
+            connection.execute(tables.metadata.tables[name].delete())
     desk.take_over()  # a lease that lasts for this example
     desk.allow(LIMIT)
     model = Model(desk)

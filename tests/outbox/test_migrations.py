@@ -17,6 +17,7 @@ from service.outbox.outbox import Lease, Outbox
 from service.outbox.report import Report
 from tests.conftest import MAX_TRIES, Store
 from tests.outbox.making import NOW, NUMBER, Desk, at_once, later, pause_of
+from tests.outbox.recounting import check_counts
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -39,7 +40,7 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
 
 
 def test_what_is_pending_before_and_after(empty: Engine) -> None:
-    assert migrations.pending(empty) == ["0001", "0002", "0003"]
+    assert migrations.pending(empty) == ["0001", "0002", "0003", "0004", "0005"]
     migrations.migrate(empty)
     assert migrations.pending(empty) == []
 
@@ -140,7 +141,7 @@ def old(empty: Engine) -> Engine:
 @pytest.fixture
 def brought_up(old: Engine) -> Desk:
     """The same database with the newest schema, and the next holder of its number."""
-    assert migrations.pending(old) == ["0002", "0003"]
+    assert migrations.pending(old) == ["0002", "0003", "0004", "0005"]
     migrations.migrate(old)
     store = Store(str(old.url), old, Outbox(old, max_tries=MAX_TRIES), Report(old))
     lease = store.outbox.acquire_lease(NUMBER, "new")
@@ -157,6 +158,7 @@ def test_what_the_first_version_stored_is_kept(brought_up: Desk) -> None:
     assert [(one["started_at"], one["door"]) for one in facts.attempts] == [(NOW, None)]
     pause = Pause(Scope.NUMBER, "another", PauseReason.REFUSED, "the token", NOW, until=later(days=1))
     assert desk.store.report.pauses(NOW) == [pause]
+    check_counts(desk.store.engine)
 
 
 def test_what_the_first_version_queued_is_claimed_and_what_it_was_sending_is_rescued(brought_up: Desk) -> None:

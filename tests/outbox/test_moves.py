@@ -24,11 +24,12 @@ from tests.outbox.making import (
     settlement,
     unanswered,
 )
+from tests.outbox.recounting import check_counts
 
 numbers = count(20_000)
 
 TRIGGER = "CREATE TRIGGER watch AFTER UPDATE OF status ON messages"
-NOTE = "INSERT INTO moves VALUES (OLD.status, NEW.status);"
+NOTE = "INSERT INTO moves_seen VALUES (OLD.status, NEW.status);"
 SQLITE = (f"{TRIGGER} WHEN OLD.status <> NEW.status BEGIN {NOTE} END",)
 POSTGRESQL = (
     f"CREATE FUNCTION note() RETURNS trigger AS 'BEGIN {NOTE} RETURN NULL; END' LANGUAGE plpgsql",
@@ -40,10 +41,10 @@ POSTGRESQL = (
 def watched(desk: Desk) -> Iterator[Desk]:
     """A desk whose database itself writes down every move of a message."""
     is_sqlite = desk.store.engine.dialect.name == "sqlite"
-    run(desk, "CREATE TABLE moves (origin text, target text)", *(SQLITE if is_sqlite else POSTGRESQL))
+    run(desk, "CREATE TABLE moves_seen (origin text, target text)", *(SQLITE if is_sqlite else POSTGRESQL))
     yield desk
     if not is_sqlite:
-        run(desk, "DROP TRIGGER watch ON messages", "DROP FUNCTION note()", "DROP TABLE moves")
+        run(desk, "DROP TRIGGER watch ON messages", "DROP FUNCTION note()", "DROP TABLE moves_seen")
 
 
 def run(desk: Desk, *statements: str) -> None:
@@ -54,7 +55,7 @@ def run(desk: Desk, *statements: str) -> None:
 
 def moves(desk: Desk) -> set[tuple[Status, Status]]:
     with desk.store.engine.connect() as connection:
-        return {(Status(row[0]), Status(row[1])) for row in connection.execute(text("SELECT * FROM moves"))}
+        return {(Status(row[0]), Status(row[1])) for row in connection.execute(text("SELECT * FROM moves_seen"))}
 
 
 STEPS = (
@@ -115,8 +116,14 @@ def test_every_move_is_legal_and_tries_never_exceed_attempts(watched: Desk, step
         row = desk.row(first)
         assert 0 <= row["tries"] <= row["attempts"] == len(attempts)
     Consent(desk.store.engine).lift(first.to, later(hours=hours))
-    with desk.store.engine.begin() as connection:  # so that the next example claims its own message only
-        connection.execute(text("DELETE FROM messages"))
+    check_counts(desk.store.engine)
+    cleared = (
+        "messages",
+        "events",
+        "moves",
+        "tallies",
+    )  # so that the next example claims and counts its own message only
+    run(desk, *(f"DELETE FROM {table}" for table in cleared))
     assert [(origin, target) for origin, target in moves(desk) if target not in MOVES[origin]] == []
 
 

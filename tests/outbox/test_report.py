@@ -6,7 +6,8 @@ from service.message import Fault, Outcome, Pause, PauseReason, Refusal, Scope, 
 from service.outbox import tables
 from service.outbox.database import reading
 from service.outbox.outbox import Portfolio
-from service.outbox.report import QueueFacts, Unanswered
+from service.outbox.overview import QueueFacts
+from service.outbox.report import Unanswered
 from tests.outbox.making import (
     NOW,
     NUMBER,
@@ -41,6 +42,14 @@ def test_a_message_comes_with_its_attempts_oldest_first(desk: Desk) -> None:
     assert [row["attempt"] for row in facts.attempts] == [1, 2]
     assert [row["outcome"] for row in facts.attempts] == ["unavailable", "accepted"]
     assert facts.attempts[1]["sent_at"] == later(seconds=5)
+
+
+def test_a_message_is_found_by_the_name_that_meta_gave_it(desk: Desk) -> None:
+    attempt, *_ = desk.claimed(message(1), message(2))
+    assert desk.store.report.message_of_wamid("wamid.A") is None
+    desk.settle(accepted(attempt, wamid="wamid.A"))
+    assert desk.store.report.message_of_wamid("wamid.A") == attempt.message.message_id
+    assert desk.store.report.message_of_wamid("wamid.\0") is None
 
 
 def test_moments_are_aware_utc_to_the_microsecond(desk: Desk) -> None:

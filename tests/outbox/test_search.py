@@ -5,11 +5,9 @@ from itertools import chain
 from typing import Any
 
 import pytest
-from sqlalchemy import update
 
 from service.message import Outcome, Status, Template
 from service.outbox import search as searching
-from service.outbox import tables
 from service.outbox.search import Filter, Search
 from tests.outbox.making import NOW, NUMBER, Desk, later, message, queued_again, rejection, settlement
 
@@ -148,8 +146,8 @@ def test_a_stream_of_nothing_is_one_empty_list(desk: Desk) -> None:
 
 def test_a_campaign_is_summed_up_over_its_events(desk: Desk) -> None:
     desk.add(rejection(8), now=later(hours=2), campaign_id="c1", received_at=later(hours=2))
-    attempts = desk.claimed(*(message(n, campaign_id="c1") for n in range(1, 6)))
-    name_the_campaign(desk, "e00002", "c1")
+    desk.add(*(message(n, campaign_id="c1") for n in range(1, 6)), campaign_id="c1")
+    attempts = desk.claim(5)
     desk.settle(
         settlement(attempts[0], Outcome.REFUSED, Status.FAILED, code=131026),
         settlement(attempts[1], Outcome.REFUSED, Status.FAILED, code=131026),
@@ -168,12 +166,6 @@ def test_a_campaign_is_summed_up_over_its_events(desk: Desk) -> None:
         counts={"failed": 3, "accepted": 1, "sending": 1},
         failures={131026: 2, None: 1},
     )
-
-
-def name_the_campaign(desk: Desk, event_id: str, campaign_id: str) -> None:
-    with desk.store.engine.begin() as connection:
-        named = update(tables.events).where(tables.events.c.event_id == event_id)
-        connection.execute(named.values(campaign_id=campaign_id))
 
 
 @pytest.mark.parametrize("named", [{"campaign_id": "x/ y?"}, {"journey_id": "x/ y?"}])

@@ -13,6 +13,7 @@ from moto.server import ThreadedMotoServer
 from sandbox.aws_setup import main
 from service.secrets import SecretsManager
 from service.web.auth import ApiKeys, Signatures, fixed
+from service.web.console.people import People
 
 REGION = "us-east-1"
 ARN = f"arn:aws:secretsmanager:{REGION}:123456789012:secret:whatsapp-channel"
@@ -43,7 +44,7 @@ def account(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 
 def _run(*arguments: str) -> Result:
-    return CliRunner().invoke(main, ["--api-key", "wck_local", *arguments])
+    return CliRunner().invoke(main, ["--api-key", "wck_local", "--console-password", "console_local", *arguments])
 
 
 def _text(name: str) -> str:
@@ -60,6 +61,11 @@ def test_the_service_can_use_what_it_makes(account: dict[str, str]) -> None:
     key = ApiKeys(fixed(_text("api-keys"))).find("Bearer wck_local")
     assert key is not None
     assert key.scopes == {"send", "read", "operate", "pii"}
+    people = People(fixed(_text("console-users")))
+    person = people.check("operator", "console_local")
+    assert person is not None
+    assert person.role == "operate"
+    assert people.check("operator", "console_other") is None
 
 
 def test_the_queue_has_a_dead_letter_queue_and_the_numbers_of_the_real_one(account: dict[str, str]) -> None:
@@ -73,16 +79,26 @@ def test_the_queue_has_a_dead_letter_queue_and_the_numbers_of_the_real_one(accou
     with_endpoint.close()
 
 
-def test_a_second_run_keeps_the_signing_key_and_takes_another_api_key_and_other_numbers_over(
+def test_a_second_run_keeps_the_signing_key_and_takes_another_key_password_and_number_over(
     account: dict[str, str],
 ) -> None:
     assert account
     first = _run().output
     signing_key = _text("signing-keys")
-    again = CliRunner().invoke(main, ["--visibility", "5"], env={"API_KEY": "wck_other"})
+    given = {"API_KEY": "wck_other", "CONSOLE_PASSWORD": "pässword_other"}
+    again = CliRunner().invoke(main, ["--visibility", "5"], env=given)
     assert (again.exit_code, again.output) == (0, first)
     assert _text("signing-keys") == signing_key
     assert ApiKeys(fixed(_text("api-keys"))).find("Bearer wck_other")
+    assert People(fixed(_text("console-users"))).check("operator", "pässword_other")
+
+
+def test_a_second_run_with_the_same_password_ends_no_session_of_the_console(account: dict[str, str]) -> None:
+    assert account
+    _run()
+    entry = _text("console-users")
+    _run()
+    assert _text("console-users") == entry
 
 
 def test_no_account_of_aws_is_ever_touched(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,6 +60,22 @@ def test_a_number_tells_what_it_was_set_to(api: Api) -> None:
     assert api("GET", "/v25.0/1" + path, **BEARER)[1]["throughput"] == {"level": "STANDARD"}
 
 
+def test_a_number_tells_all_that_is_shown_of_it_and_is_as_well_as_it_was_set(api: Api) -> None:
+    api("POST", "/sandbox/numbers", {"phone_number_id": NUMBER, "quality_rating": "RED", "status": "FLAGGED"})
+    names = f"verified_name,display_phone_number,quality_rating,status,throughput,{LIMIT}"
+    assert api("GET", f"{NODE}?fields={names}", **BEARER)[1] == {
+        "verified_name": "Sandbox",
+        "display_phone_number": "+1 555-078-3881",
+        "quality_rating": "RED",
+        "status": "FLAGGED",
+        "throughput": {"level": "STANDARD"},
+        LIMIT: "TIER_UNLIMITED",
+        "id": NUMBER,
+    }
+    well = api("GET", f"/v25.0/1?fields={names}", **BEARER)[1]
+    assert (well["quality_rating"], well["status"]) == ("GREEN", "CONNECTED")
+
+
 def test_a_field_a_number_does_not_have_is_code_100(api: Api) -> None:
     status, body = api("GET", NODE + "?fields=throughput,shoe_size", **BEARER)
     assert (status, body["error"]["code"]) == (400, 100)

@@ -22,6 +22,7 @@ from service.intake.personalise import Content
 from service.intake.rules import Rules
 from service.message import Outcome, Settlement, Status
 from service.metrics import StoreCollector
+from service.outbox.audit import Audit
 from service.outbox.catalogue import Catalogues
 from service.outbox.consent import Consent
 from service.outbox.database import open_engine
@@ -181,8 +182,8 @@ class Service:
                     stop_blocks=self.stop_blocks,
                 ),
                 reports=Reports(self.store.report, Search(self.store.engine), lambda: self.now, self.accounts),
-                operating=Operating(self.store.outbox, self.store.report, lambda: self.now),
-                suppressing=Suppressing(Consent(self.store.engine), lambda: self.now),
+                operating=Operating(self.store.outbox, self.store.report, Audit(self.store.engine), lambda: self.now),
+                suppressing=Suppressing(Consent(self.store.engine), Audit(self.store.engine), lambda: self.now),
                 api_keys=ApiKeys(
                     fixed(
                         api_key("reader", "read", READER),
@@ -221,6 +222,10 @@ class Service:
     def send(self, *endpoints: Mapping[str, Any]) -> list[str]:
         """The callback data of messages that are being sent."""
         self.accept(*(endpoints or (person(),)))
+        return self.claim()
+
+    def claim(self) -> list[str]:
+        """The callback data of all that is queued, which is being sent from now on."""
         lease = self.store.outbox.acquire_lease(NUMBER, "a dispatcher")
         assert lease is not None
         attempts = self.store.outbox.claim(Demand(lease, 1000), self.now)

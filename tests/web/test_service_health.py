@@ -154,12 +154,15 @@ def test_every_call_of_the_contract_says_who_may_make_it_and_what_it_answers(doc
 
 
 def test_errors_of_the_contract_are_problems_and_none_is_listed_that_is_never_given(document: dict[str, Any]) -> None:
-    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    problem = {"$ref": "#/components/schemas/Problem"}
     for path, calls in document["paths"].items():
         for method, call in calls.items():
             errors = {code: answer.get("content") for code, answer in call["responses"].items() if code >= "400"}
             assert errors.pop("401", None) is None
-            assert all(content == problem for content in errors.values())
+            for status, content in errors.items():
+                (told,) = content.values()
+                assert (list(content), told["schema"]) == (["application/problem+json"], problem)
+                assert told.get("example", {"status": int(status)})["status"] == int(status)
             assert ("422" in errors) == (method != "get" and path.startswith("/v1/"))
     assert "ValidationError" not in document["components"]["schemas"]
 

@@ -1,12 +1,12 @@
 """What one of doctor's checks says: a sentence and how bad it is."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Level(StrEnum):
-    """In the order in which they are shown; a problem makes the command exit with 1."""
+    """In the order in which they are shown; a problem makes the command `doctor` exit with 1."""
 
     PROBLEM = "✗"
     WARNING = "!"
@@ -35,3 +35,9 @@ def _of(level: Level) -> Callable[[str], Finding]:
 
 
 problem, warning, fine, note = map(_of, Level)
+
+
+def worst_first(findings: Iterable[Finding]) -> list[Finding]:
+    """In the order of the levels; those of one level as they were found."""
+    levels = list(Level)
+    return sorted(findings, key=lambda one: levels.index(one.level))

@@ -1,6 +1,6 @@
 """What `doctor` asks outside: Meta about its tokens, numbers, accounts and clock; the webhook as Meta would.
 
-Each check yields findings; a refusal is told in the words of the table of codes (`whatsapp/errors.py`).
+Each check yields findings; a refusal is told in the words of the table of codes (`whatsapp/asking.py`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,14 +10,15 @@ from urllib.parse import urlsplit
 
 import requests
 
-from service.cli.finding import Findings, fine, note, problem, warning
-from service.config import ConfigError
+from service.config import ConfigError, Settings
+from service.doctor.finding import Findings, fine, note, problem, warning
 from service.message import Scope
-from service.secrets import Credentials
+from service.secrets import Credentials, Source
 from service.settings_file import NumberSettings
 from service.whatsapp.account import AccountApi, Number, Token
+from service.whatsapp.asking import why_not_told, words_for
 from service.whatsapp.errors import verdict_on
-from service.whatsapp.send_error import Refused, SendError, Unauthorised
+from service.whatsapp.send_error import SendError, Unauthorised
 
 SENDS, MANAGES = "whatsapp_business_messaging", "whatsapp_business_management"
 WARNED_BEFORE = timedelta(days=7)
@@ -43,12 +44,23 @@ class Secret:
         return "the environment" if self.name == "environment" else f"secret {self.name}"
 
 
+def readable(settings: Settings, sources: Mapping[str, Source]) -> list[Secret]:
+    """Each secret that was read, once, with the numbers that use it; the others have their finding already."""
+    numbers: dict[str, dict[str, NumberSettings]] = {}
+    for phone_number_id, source in sources.items():
+        own = settings.numbers[phone_number_id]
+        rate = own.messages_per_second or settings.messages_per_second
+        numbers.setdefault(source.name, {})[phone_number_id] = own.model_copy(update={"messages_per_second": rate})
+    read = {source.name: source.cached for source in sources.values() if source.cached is not None}
+    return [Secret(name, read[name], of) for name, of in numbers.items() if name in read]
+
+
 def meta_findings(api: AccountApi, secrets: Sequence[Secret], now: Callable[[], datetime]) -> Findings:
     """Everything that Meta is asked. Where it does not answer at all, once is enough."""
     try:
         skew = api.clock_skew(now)
     except SendError as error:
-        yield problem(f"Meta could not be asked: {reason(error)}")
+        yield problem(f"Meta could not be asked: {why_not_told(error)}")
         return
     yield from skew_findings(skew)
     for secret in secrets:
@@ -62,9 +74,9 @@ def _secret_findings(api: AccountApi, secret: Secret, now: datetime) -> Findings
         facts = api.token(token)
     except SendError as error:
         if _is_refused(error):
-            yield problem(f"{whose} is refused: {reason(error)}")
+            yield problem(f"{whose} is refused: {why_not_told(error)}")
             return
-        yield note(f"Meta does not tell until when {whose} is valid: {reason(error)}")
+        yield note(f"Meta does not tell until when {whose} is valid: {why_not_told(error)}")
         facts = Token(is_valid=True)
     yield from token_findings(whose, facts, now)
     if not facts.is_valid:
@@ -78,7 +90,7 @@ def _secret_findings(api: AccountApi, secret: Secret, now: datetime) -> Findings
 def token_findings(whose: str, facts: Token, now: datetime) -> Findings:
     """Whether a token is valid, until when, and whether it may do what it is needed for."""
     if not facts.is_valid:
-        yield problem(f"{whose} is not valid: {_words(facts.code, facts.subcode)}")
+        yield problem(f"{whose} is not valid: {words_for(facts.code, facts.subcode)}")
         return
     scopes = {SENDS, MANAGES} if facts.scopes is None else facts.scopes
     if SENDS not in scopes:
@@ -102,7 +114,7 @@ def _number(api: AccountApi, phone_number_id: str, number: NumberSettings, token
         facts = api.number(phone_number_id, token)
     except SendError as error:
         level = warning if may_send and error.scope is Scope.TOKEN else problem
-        yield level(f"number {phone_number_id} cannot be looked at: {reason(error)}")
+        yield level(f"number {phone_number_id} cannot be looked at: {why_not_told(error)}")
         return
     yield from number_findings(phone_number_id, number, facts)
 
@@ -142,7 +154,7 @@ def _subscription(api: AccountApi, waba_id: str, token: str, app_id: str | None)
     try:
         apps = api.subscribed_apps(waba_id, token)
     except SendError as error:
-        yield warning(f"who gets the notifications of account {waba_id} cannot be seen: {reason(error)}")
+        yield warning(f"who gets the notifications of account {waba_id} cannot be seen: {why_not_told(error)}")
         return
     mend = "subscribe the app: POST /{waba_id}/subscribed_apps with its token, and the field messages in its dashboard"
     if not apps:
@@ -195,21 +207,6 @@ def _challenge(where: str, name: str, verify_token: str, challenge: str) -> Find
             f"{where} answered {answer.status_code} and not with the challenge; "
             "it must lead to the service's /webhooks/whatsapp"
         )
-
-
-def reason(error: SendError) -> str:
-    """What Meta refused, and what to do, in our table's words; never Meta's own, which may quote the token."""
-    if error.code is None:
-        status = f" (HTTP {error.http_status})" if error.http_status else ""
-        return f"{error.title}{status}; check WHATSAPP_API_URL and the network path, and try again"
-    return _words(error.code, error.subcode)
-
-
-def _words(code: int | None, subcode: int | None) -> str:
-    verdict = verdict_on(code, subcode)
-    if issubclass(verdict.kind, Refused):  # what the table says of these is about messages
-        return f"Meta refuses to tell it (code {code}); check the id, and that the system user has full control of the account"
-    return f"{verdict.title} (code {code}). {verdict.explanation} {verdict.next_step}"
 
 
 def _is_refused(error: SendError) -> bool:
