@@ -1,6 +1,6 @@
 """The durable middle: what was accepted, what became of it, who serves which number. The only place that writes.
 
-tables.py     the tables
+tables.py     the tables (tables_sending, tables_people, tables_counted, of columns)
 database.py   an engine for SQLite or PostgreSQL; "the store is down" as one error
 outbox.py     every write, one transaction each
   accept.py     an event with its messages and rejections, once (G1, G3)
