@@ -20,10 +20,14 @@ outbox.py     every write, one transaction each
   numbers.py    Meta's word on each phone number
 retention.py  what is erased, and when
 report.py     every read for people
+  overview.py   each number just now, campaigns, calls, what was refused
+  tally.py      how many messages stand where, kept by triggers and added up
 search.py     messages found by what they have in common, and what came of a campaign
 consent.py    who wants no messages, and who said so (G8)
 inbound.py    what people wrote, and what that asks for
 catalogue.py  the templates of each account as Meta lists them
+sessions.py   who is signed in to the console, and who could not
+audit.py      who did what
 clock.py      the database's own time
 announce.py   tells waiting dispatchers that there is work
 migrations/   Alembic
