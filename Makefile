@@ -21,7 +21,7 @@ NO_AXE := axe-core could not be installed; npm says why above. Is npm there (on 
 NO_PACKAGES := The packages could not be installed; pip says why above: is the package index reachable, is the disk full? Then run make again.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check lint lambda bench proof browser-test readme-test containers-test docs format lock clean audit sbom
+.PHONY: help setup run demo test check lint lambda bench bench-full proof browser-test readme-test containers-test docs format lock clean audit sbom
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ proof: $(READY)  ## the whole crash suite on both databases, with figures; half 
 
 bench: $(READY)  ## timings of this machine, with their goals
 	$(BIN)/python -m bench
+
+bench-full: bench  ## the same, and the console over ten million messages in PostgreSQL; half an hour, 20 GB of disk
+	$(BIN)/python -m bench.console
 
 docs: $(READY)  ## write docs/api.md and docs/errors.md anew from the code
 	$(BIN)/whatsapp-channel openapi --markdown > docs/api.md
