@@ -5,18 +5,22 @@ Of the dispatchers, the one reads that serves the account's first number.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from service import metrics
 from service.outbox.catalogue import Catalogues
-from service.outbox.outbox import StoreUnavailable
+from service.outbox.outbox import PauseKey, StoreUnavailable
 from service.secrets import SecretProblem, Source
 from service.whatsapp.catalogue import CatalogueUnreadable, TemplatesApi
+from service.whatsapp.pausing import lifted_by_listings
 
 READ_EVERY = timedelta(minutes=10)
 TRY_AGAIN_AFTER = timedelta(minutes=1)
 LOOK_SECONDS = 2.0
+
+Lift = Callable[[Sequence[PauseKey], datetime], object]
+"""Lifts those of these pauses that a notification of Meta's made before a moment."""
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +36,7 @@ class CatalogueKeeper:
         *,
         store: Catalogues,
         api: TemplatesApi,
+        lift: Lift,
         now: Callable[[], datetime],
     ) -> None:
         self.waba_id = waba_id
@@ -39,6 +44,7 @@ class CatalogueKeeper:
         self._credentials = credentials
         self._store = store
         self._api = api
+        self._lift = lift
         self._now = now
         self._served = False
         self._not_before: datetime | None = None
@@ -73,5 +79,6 @@ class CatalogueKeeper:
             return
         self._not_before = None
         self._store.replace(self.waba_id, listings, now)
+        self._lift(lifted_by_listings(listings, self.waba_id), now)
         metrics.CATALOGUE_READS.labels("read").inc()
         log.info("catalogue.read waba_id=%s templates=%d", self.waba_id, len(listings))

@@ -5,7 +5,7 @@ is asked for each candidate of a claim; and what waits for it is put on a shelf,
 not walk past it. The shelf is only a matter of speed: what is obeyed is the pause.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -30,7 +30,11 @@ _OF_MESSAGES = (Scope.TEMPLATE, Scope.CAMPAIGN, Scope.COUNTRY)
 
 
 def pause(connection: Connection, wanted: Pause) -> None:
-    """Make what the pause names wait. A newer one replaces an older one, but only an operator's replaces an operator's."""
+    """Make what the pause names wait.
+
+    A newer one replaces an older one; but only an operator's replaces an operator's, and a wait that ends sooner none that ends
+    later.
+    """
     facts = {
         "reason": wanted.reason.value,
         "detail": wanted.detail,
@@ -38,13 +42,15 @@ def pause(connection: Connection, wanted: Pause) -> None:
         "since": wanted.since,
         "until": wanted.until,
     }
-    by_operator = (_pauses.reason == PauseReason.OPERATOR.value) & _standing(wanted.since)
+    stronger = _pauses.reason == PauseReason.OPERATOR.value
+    if wanted.until is not None:
+        stronger |= _pauses.until.is_not(None) & (_pauses.until > wanted.until)
     statement = upsert(connection, tables.pauses).values(scope=wanted.scope.value, key=wanted.key, **facts)
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=[_pauses.scope, _pauses.key],
             set_=facts,
-            where=None if wanted.reason is PauseReason.OPERATOR else ~by_operator,
+            where=None if wanted.reason is PauseReason.OPERATOR else ~(stronger & _standing(wanted.since)),
         )
     )
 
@@ -53,6 +59,13 @@ def resume(connection: Connection, keys: Sequence[PauseKey], *, even_an_operator
     """Lift the pauses of these keys. How many there were."""
     whose = literal(True) if even_an_operators else _pauses.reason != PauseReason.OPERATOR.value
     return connection.execute(delete(tables.pauses).where(_named(keys), whose)).rowcount
+
+
+def notified(connection: Connection, keys: Collection[PauseKey], before: datetime) -> list[PauseKey]:
+    """Those of these keys whose pause a notification of Meta's made before a moment; few stand, however many the keys."""
+    made = (_pauses.reason == PauseReason.NOTIFIED.value) & (_pauses.since < before)
+    found = connection.execute(select(_pauses.scope, _pauses.key).where(made))
+    return [key for row in found if (key := (Scope(row.scope), row.key)) in keys]
 
 
 def find(connection: Connection, keys: Sequence[PauseKey], now: datetime) -> list[Pause]:

@@ -3,7 +3,7 @@
 A refusal, when it is answered or notified later; and Meta's news of a template's status.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -107,3 +107,9 @@ def lifted_by(update: TemplateUpdate) -> list[tuple[Scope, str]]:
     if update.event not in _LIFTING:
         return []
     return template_keys(Template(update.name, update.language), update.waba_id)
+
+
+def lifted_by_listings(listings: Iterable[Mapping[str, object]], waba_id: str) -> list[tuple[Scope, str]]:
+    """The pauses of templates that Meta lists as approved: its notifications come in any order, and may be lost."""
+    approved = (one for one in listings if str(one.get("status")).upper() == "APPROVED")
+    return [key for one in approved for key in template_keys(Template(str(one["name"]), str(one["language"])), waba_id)]

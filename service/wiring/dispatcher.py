@@ -93,7 +93,15 @@ def catalogue_keepers(settings: Settings, store: Store, clock: Clock) -> list[Ca
         first.setdefault(waba_id, phone_number_id)
     found, api = sources(settings), TemplatesApi(settings.api_url, settings.api_version)
     return [
-        CatalogueKeeper(waba_id, number, found[number], store=store.catalogues, api=api, now=clock.now)
+        CatalogueKeeper(
+            waba_id,
+            number,
+            found[number],
+            store=store.catalogues,
+            api=api,
+            lift=store.outbox.lift_notified,
+            now=clock.now,
+        )
         for waba_id, number in first.items()
     ]
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from service.dispatch.catalogue import CatalogueKeeper
+from service.message import Pause, PauseReason, Scope
 from service.outbox.catalogue import Catalogues, Standing
 from service.secrets import Credentials, SecretProblem, Source
 from service.whatsapp import catalogue
@@ -32,6 +33,7 @@ class Keeping:
             Source(secret.read, lambda: clock.seconds),
             store=self.kept,
             api=TemplatesApi(cloud_api.url, "v25.0"),
+            lift=store.outbox.lift_notified,
             now=lambda: clock.time,
         )
 
@@ -70,6 +72,28 @@ def test_templates_are_read_when_meta_says_that_one_changed(keeping: Keeping, cl
     assert keeping.look(seconds=2) == ["order", "sale"]
     keeping.look(seconds=2)
     assert asked(cloud_api) == 2
+
+
+def test_a_template_that_is_listed_as_approved_waits_no_longer_for_news_of_it(
+    keeping: Keeping, store: Store, cloud_api: CloudApi
+) -> None:
+    """Meta repeats itself in any order: a late `DISABLED` would else pause a template without end."""
+    since = keeping.clock.time - timedelta(minutes=1)
+    cloud_api.lists = pages([ORDER, {**SALE, "status": "PAUSED"}])
+    for key, reason in (
+        (f"order/{ORDER['language']}@{WABA}", PauseReason.NOTIFIED),
+        (f"order/{ORDER['language']}", PauseReason.REFUSED),
+        (f"sale/{SALE['language']}@{WABA}", PauseReason.NOTIFIED),
+        ("other/en_US", PauseReason.NOTIFIED),
+    ):
+        store.outbox.pause(Pause(Scope.TEMPLATE, key, reason, "why", since))
+    keeping.look()
+    standing = {(one.key, one.reason) for one in store.report.pauses(keeping.clock.time)}
+    assert standing == {
+        (f"order/{ORDER['language']}", PauseReason.REFUSED),
+        (f"sale/{SALE['language']}@{WABA}", PauseReason.NOTIFIED),
+        ("other/en_US", PauseReason.NOTIFIED),
+    }
 
 
 def test_only_who_serves_the_number_reads_and_reads_at_once_when_it_comes_to_us(
@@ -122,7 +146,9 @@ def test_a_secret_that_cannot_be_read_is_the_problem(store: Store, cloud_api: Cl
 
     source = Source(unreadable, lambda: clock.seconds)
     kept, api = Catalogues(store.engine), TemplatesApi(cloud_api.url, "v25.0")
-    keeper = CatalogueKeeper(WABA, NUMBER, source, store=kept, api=api, now=lambda: clock.time)
+    keeper = CatalogueKeeper(
+        WABA, NUMBER, source, store=kept, api=api, lift=store.outbox.lift_notified, now=lambda: clock.time
+    )
     asyncio.run(keeper.look(serves=True))
     assert kept.standings([WABA])[WABA].problem == "secret x does not exist"
 

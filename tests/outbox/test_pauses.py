@@ -130,6 +130,9 @@ def test_those_that_stand_are_found_the_earliest_first(desk: Desk) -> None:
 
 REPLACED: dict[str, tuple[Pause, Pause, bool]] = {
     "by a newer refusal": (pause_of(*KEY), pause_of(*KEY, since=later(seconds=1), until=END), True),
+    "a long wait by a short one": (pause_of(*KEY, until=later(hours=1)), pause_of(*KEY, until=END), False),
+    "a short wait by a long one": (pause_of(*KEY, until=END), pause_of(*KEY, until=later(hours=1)), True),
+    "a wait that has ended by a short one": (pause_of(*KEY, until=NOW), pause_of(*KEY, since=NOW, until=END), True),
     "by an operator's": (pause_of(*KEY), pause_of(*KEY, OPERATOR), True),
     "an operator's by an operator's": (pause_of(*KEY, OPERATOR), pause_of(*KEY, OPERATOR, until=END), True),
     "an operator's by a refusal": (pause_of(*KEY, OPERATOR), pause_of(*KEY, since=later(days=9)), False),
