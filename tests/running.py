@@ -63,6 +63,7 @@ class System:
     def __init__(self, database_url: str, folder: Path, settings: Mapping[str, str]) -> None:
         self._folder = folder
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._metrics: dict[str, str] = {}
         self.database_url = database_url
         self.engine: Engine = open_engine(database_url).execution_options(read_only=True)  # waits for no writer
         web, sandbox = free_port(), free_port()
@@ -108,6 +109,7 @@ class System:
 
     def start_dispatcher(self, name: str = "dispatcher") -> None:
         port = free_port()
+        self._metrics[name] = f"http://127.0.0.1:{port}/metrics"
         self._start(name, ["-m", "service", "dispatcher"], DISPATCHER_PORT=str(port))
         self.until(lambda: self._answers(f"http://127.0.0.1:{port}/healthz"), f"{name} to be alive")
 
@@ -156,30 +158,38 @@ class System:
     def log(self, name: str) -> str:
         return (self._folder / f"{name}.log").read_text()
 
-    def post_event(self, event: Mapping[str, Any], receipt_id: str | None = None) -> requests.Response:
-        """Sign and post an event, as the shim does."""
+    def metrics(self, name: str) -> str:
+        """What Prometheus would read of a dispatcher, or of "web"."""
+        return requests.get(self._metrics.get(name, f"{self.url}/metrics"), timeout=10).text
+
+    def pid(self, name: str) -> int:
+        """Of a process that was started here; gunicorn's workers are its children."""
+        return self._processes[name].pid
+
+    def post_event(self, event: Mapping[str, Any], name: str | None = None, timeout: float = 30) -> requests.Response:
+        """Sign and post an event, as the shim does; `name` is its id."""
         body = json.dumps(event).encode()
         now = datetime.now(UTC)
-        receipt_id = receipt_id or _receipt_id()
+        name = name or receipt_id()
         headers = {
-            "webhook-id": receipt_id,
+            "webhook-id": name,
             "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": Webhook(self._key).sign(receipt_id, now, body.decode()),
+            "webhook-signature": Webhook(self._key).sign(name, now, body.decode()),
             "content-type": "application/json",
         }
-        return requests.post(f"{self.url}/v1/events/pinpoint", data=body, headers=headers, timeout=30)
+        return requests.post(f"{self.url}/v1/events/pinpoint", data=body, headers=headers, timeout=timeout)
 
     def post_campaign(self, sample: Mapping[str, Any], numbers: Iterable[int], size: int = 50, **data: Any) -> None:
         """The events of `campaign`, from four threads; every recipient of each is accepted."""
 
         def post(number: int) -> requests.Response:
-            event, receipt_id = campaign(sample, number, size, **data), _receipt_id()
-            answer = self.post_event(event, receipt_id)
+            event, name = campaign(sample, number, size, **data), receipt_id()
+            answer = self.post_event(event, name)
             for _ in range(5):  # as the queue would: on a full machine the store may be busy
                 if answer.status_code != 503:
                     break
                 threading.Event().wait(float(answer.headers["Retry-After"]))
-                answer = self.post_event(event, receipt_id)
+                answer = self.post_event(event, name)
             return answer
 
         with ThreadPoolExecutor(4) as threads:
@@ -261,7 +271,7 @@ def running(database_url: str, folder: Path, **settings: str) -> Iterator[System
         system.close()
 
 
-def _receipt_id() -> str:
+def receipt_id() -> str:
     """As the shim makes one."""
     return f"evt_{int(datetime.now(UTC).timestamp() * 1000)}_{uuid.uuid4().hex}"
 

@@ -1,16 +1,19 @@
 """An event with its messages and rejections goes in: whole, and once (G1, G3), and nothing for who must not get it (G8)."""
 
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, select, update
+from sqlalchemy.sql.dml import Update
 
 from service.message import Event, Message, ParsedEvent, Refusal, Rejection, Status
-from service.outbox import blocking, tables
-from service.outbox.database import upsert
+from service.outbox import blocking, rows, tables
+from service.outbox.database import Insert
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,48 +34,85 @@ class ReceiptConflict(Exception):
     """A known receipt id came with another body: the caller mixed something up, nothing was stored."""
 
 
-def add(connection: Connection, parsed: ParsedEvent, now: datetime) -> Receipt:
-    """Keep the event, its rejections, and a message for each key that nobody holds; answer per recipient.
+def add(connection: Connection, given: Sequence[tuple[ParsedEvent, datetime]]) -> list[Receipt | ReceiptConflict]:
+    """Keep events, each with the moment of its adding, their rejections, and a message for each key that nobody holds.
 
-    A message that its recipient must not get becomes a rejection, and uses up no key. A delivery that is known by its receipt
-    id gets the first answer again. Raise ReceiptConflict.
+    One answer per event, in order. A message that its recipient must not get becomes a rejection, and uses up no key. A
+    delivery that is known by its receipt id gets the first answer again, or a conflict where it has another body.
     """
-    known = _enter(connection, parsed.event, now, recipients=len(parsed.results))
-    if known:
-        return known
-    given = parsed.results
-    parsed = replace(parsed, results=blocking.reject(connection, given))
-    suppressed = sum(one is not other for one, other in zip(given, parsed.results, strict=True))
-    holders = _claim_keys(connection, parsed)
-    new = [item for item in parsed.results if isinstance(item, Message) and holders[item.key] == item.message_id]
-    if new:
-        connection.execute(insert(tables.messages), [_message_row(parsed.event, item, now) for item in new])
-    _keep_rejections(connection, parsed.event.event_id, parsed.results)
-    answer = _answer(parsed, holders)
-    _keep_answer(connection, parsed.event.event_id, 202, answer)
-    return Receipt(202, answer, queued=len(new), suppressed=suppressed)
+    entered = _enter(connection, [_event_row(parsed.event, now, len(parsed.results)) for parsed, now in given])
+    fresh = [one for one in given if one[0].event.event_id in entered]
+    receipts = dict(zip((one[0].event.event_id for one in fresh), _add_fresh(connection, fresh), strict=True))
+    return [receipts.get(parsed.event.event_id) or _replay(connection, parsed.event) for parsed, _ in given]
+
+
+def _add_fresh(connection: Connection, fresh: Sequence[tuple[ParsedEvent, datetime]]) -> list[Receipt]:
+    """Events whose rows have just been written."""
+    if not fresh:
+        return []
+    wanted = [item for parsed, _ in fresh for item in parsed.results]
+    judged = iter(blocking.reject(connection, wanted))
+    events = [(replace(parsed, results=list(islice(judged, len(parsed.results)))), now) for parsed, now in fresh]
+    holders = _claim_keys(connection, [parsed for parsed, _ in events])
+    messages = [
+        _message_row(parsed.event, item, now)
+        for parsed, now in events
+        for item in parsed.results
+        if isinstance(item, Message) and holders[item.key] == item.message_id
+    ]
+    if messages:
+        rows.insert(connection, tables.messages, messages)
+    _keep_rejections(connection, [parsed for parsed, _ in events])
+    answers = [_answer(parsed, holders) for parsed, _ in events]
+    _keep_answers(
+        connection,
+        {parsed.event.event_id: (202, text, None) for (parsed, _), text in zip(events, answers, strict=True)},
+    )
+    queued = Counter(row["event_id"] for row in messages)
+    return [
+        Receipt(
+            202,
+            answer,
+            queued=queued[parsed.event.event_id],
+            suppressed=sum(one is not other for one, other in zip(before.results, parsed.results, strict=True)),
+        )
+        for (before, _), (parsed, _), answer in zip(fresh, events, answers, strict=True)
+    ]
 
 
 def refuse(
     connection: Connection, refusal: Refusal, http_status: int, answer: str, body: str, now: datetime
 ) -> Receipt:
     """Keep an event of which nothing can be used, with its body, so that a person can see and mend it."""
-    known = _enter(connection, refusal.event, now, recipients=0)
-    if known:
+    if not _enter(connection, [_event_row(refusal.event, now, recipients=0)]):
+        known = _replay(connection, refusal.event)
+        if isinstance(known, ReceiptConflict):
+            raise known
         return known
-    _keep_answer(connection, refusal.event.event_id, http_status, answer, refused_body=body.replace("\0", "\\0"))
+    _keep_answers(connection, {refusal.event.event_id: (http_status, answer, body.replace("\0", "\\0"))})
     return Receipt(http_status, answer)
 
 
-def _enter(connection: Connection, event: Event, now: datetime, recipients: int) -> Receipt | None:
-    """Write the event's row; return the stored answer where its receipt id is known already.
+def _enter(connection: Connection, events: Sequence[dict[str, Any]]) -> set[str]:
+    """Write the events' rows; the ids of those whose receipt id was not known.
 
     A second delivery at the same moment waits here until the first has committed, and then finds its answer.
     """
-    statement = upsert(connection, tables.events).on_conflict_do_nothing().returning(tables.events.c.event_id)
-    entered = connection.execute(statement, _event_row(event, now, recipients)).first()
-    if entered:
-        return None
+    columns = tables.events.c
+    ordered = sorted(
+        events, key=lambda row: (row["source"], row["receipt_id"] or "")
+    )  # one order for all, as with any lock
+    entered = rows.insert(
+        connection,
+        tables.events,
+        ordered,
+        lambda plain: plain.on_conflict_do_nothing().returning(columns.event_id),
+    )
+    return set(entered.scalars())
+
+
+def _replay(connection: Connection, event: Event) -> Receipt | ReceiptConflict:
+    """The stored answer of an event whose receipt id is known."""
     columns = tables.events.c
     stored = connection.execute(
         select(columns.body_sha256, columns.http_status, columns.answer).where(
@@ -80,57 +120,83 @@ def _enter(connection: Connection, event: Event, now: datetime, recipients: int)
         )
     ).one()
     if stored.body_sha256 != event.body_sha256:
-        raise ReceiptConflict(event.receipt_id)
+        return ReceiptConflict(event.receipt_id)
     return Receipt(stored.http_status, stored.answer, replayed=True)
 
 
-def _claim_keys(connection: Connection, parsed: ParsedEvent) -> dict[str, str]:
+def _claim_keys(connection: Connection, events: Sequence[ParsedEvent]) -> dict[str, str]:
     """Which message holds each key: ours where the key was free or had expired, otherwise the first one's.
 
     One statement decides; rows go in key order, so that two events with the same recipients cannot block each other.
     """
     table = tables.keys
     wanted: dict[str, str] = {}
-    for item in parsed.results:
-        if isinstance(item, Message):
-            wanted.setdefault(item.key, item.message_id)
+    until: dict[str, datetime] = {}
+    for parsed in events:
+        for item in parsed.results:
+            if isinstance(item, Message) and item.key not in wanted:
+                wanted[item.key], until[item.key] = item.message_id, parsed.event.keys_expire_at
     if not wanted:
         return {}
-    insertion = upsert(connection, table)
-    statement = insertion.on_conflict_do_update(
-        index_elements=[table.c.key],
-        set_={"message_id": insertion.excluded.message_id, "expires_at": insertion.excluded.expires_at},
-        where=table.c.expires_at <= parsed.event.received_at,
-    ).returning(table.c.key)
-    rows = [
-        {"key": key, "message_id": wanted[key], "expires_at": parsed.event.keys_expire_at} for key in sorted(wanted)
-    ]
-    ours = set(connection.execute(statement, rows).scalars())
+    received_at = min(parsed.event.received_at for parsed in events)
+
+    def unless_held(insertion: Insert) -> Any:
+        return insertion.on_conflict_do_update(
+            index_elements=[table.c.key],
+            set_={"message_id": insertion.excluded.message_id, "expires_at": insertion.excluded.expires_at},
+            where=table.c.expires_at <= received_at,
+        ).returning(table.c.key)
+
+    claims = [{"key": key, "message_id": wanted[key], "expires_at": until[key]} for key in sorted(wanted)]
+    ours = set(rows.insert(connection, table, claims, unless_held).scalars())
     others = [key for key in wanted if key not in ours]
     if others:
-        held = connection.execute(select(table.c.key, table.c.message_id).where(table.c.key.in_(others)))
+        held = connection.execute(
+            select(table.c.key, table.c.message_id).where(rows.among(connection, table.c.key, others))
+        )
         wanted.update((row.key, row.message_id) for row in held)
     return wanted
 
 
-def _keep_rejections(connection: Connection, event_id: str, results: Sequence[Message | Rejection]) -> None:
-    rows = [
-        {"event_id": event_id, "position": n, "recipient": item.recipient}
+def _keep_rejections(connection: Connection, events: Sequence[ParsedEvent]) -> None:
+    rejected = [
+        {"event_id": parsed.event.event_id, "position": n, "recipient": item.recipient}
         | {"code": item.code, "path": item.path, "detail": item.detail}
-        for n, item in enumerate(results)
+        for parsed in events
+        for n, item in enumerate(parsed.results)
         if isinstance(item, Rejection)
     ]
-    if rows:
-        connection.execute(insert(tables.rejections), rows)
+    if rejected:
+        rows.insert(connection, tables.rejections, rejected)
 
 
-def _keep_answer(
-    connection: Connection, event_id: str, http_status: int, answer: str, refused_body: str | None = None
-) -> None:
-    connection.execute(
-        update(tables.events).where(tables.events.c.event_id == bindparam("of_event")),
-        {"of_event": event_id, "http_status": http_status, "answer": answer, "refused_body": refused_body},
+def _keep_answers(connection: Connection, answers: Mapping[str, tuple[int, str, str | None]]) -> None:
+    """HTTP status, answer and refused body, by the event's id."""
+    _ANSWER.execute(
+        connection,
+        [
+            {"of_event": event_id, "new_status": status, "new_answer": answer, "new_body": body}
+            for event_id, (status, answer, body) in answers.items()
+        ],
     )
+
+
+def _answer_event(given: rows.Given) -> Update:
+    columns = tables.events.c
+    return (
+        update(tables.events)
+        .where(columns.event_id == given("of_event"))
+        .values(http_status=given("new_status"), answer=given("new_answer"), refused_body=given("new_body"))
+    )
+
+
+_ANSWER = rows.Change(
+    _answer_event,
+    of_event=tables.events.c.event_id.type,
+    new_status=tables.events.c.http_status.type,
+    new_answer=tables.events.c.answer.type,
+    new_body=tables.events.c.refused_body.type,
+)
 
 
 def _answer(parsed: ParsedEvent, holders: dict[str, str]) -> str:

@@ -16,7 +16,7 @@ from sqlalchemy import Boolean, Connection, Subquery, func, null, or_, select, t
 from sqlalchemy.sql.elements import ColumnElement
 
 from service.message import Category, Message, Priority, Rejection, Status
-from service.outbox import outcomes, tables
+from service.outbox import outcomes, rows, tables
 from service.outbox.leases import Lease, stands
 from service.people import Blocked, Suppression, SuppressionSource
 
@@ -89,16 +89,16 @@ def _suppressions(connection: Connection, people: Sequence[str]) -> dict[str, li
     found: dict[str, list[Suppression]] = {}
     for start in range(0, len(people), ASKED_AT_ONCE):
         some = people[start : start + ASKED_AT_ONCE]
-        rows = connection.execute(
+        standing = connection.execute(
             select(_said.to, _said.blocked, _said.source, _said.since).where(
-                _said.to.in_(some), _said.blocked.in_([blocked.value for blocked in Blocked])
+                rows.among(connection, _said.to, some), _said.blocked.in_([blocked.value for blocked in Blocked])
             )
         )
-        for row in rows:
+        for row in standing:
             one = Suppression(row.to, Blocked(row.blocked), SuppressionSource(row.source), row.since)
             found.setdefault(row.to, []).append(one)
-    for standing in found.values():
-        standing.sort(key=lambda one: (one.blocked, one.source is not SuppressionSource.OPERATOR, one.since))
+    for theirs in found.values():
+        theirs.sort(key=lambda one: (one.blocked, one.source is not SuppressionSource.OPERATOR, one.since))
     return found
 
 

@@ -10,11 +10,11 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Integer, Row, Select, bindparam, func, insert, or_, select, union_all, update
+from sqlalchemy import Connection, Engine, Integer, Row, Select, bindparam, func, or_, select, union_all, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from service.message import REACHED, Attempt, Category, Message, Priority, Scope, Status, Template
-from service.outbox import blocking, daily, tables
+from service.outbox import blocking, daily, rows, tables
 from service.outbox.leases import Lease, stands
 from service.outbox.pauses import PauseKey, stopped, waits
 
@@ -88,12 +88,13 @@ def _take(
         bool(demand.barred),
     )
     barred = {"barred": sorted(demand.barred)} if demand.barred else {}
-    rows = connection.execute(statement, {"now": now, "places": limit, **barred}).all()
-    if not rows:
+    taken = connection.execute(statement, {"now": now, "places": limit, **barred}).all()
+    if not taken:
         return []
-    claimed = sorted((_attempt(row, now) for row in rows), key=_first_to_go)
-    connection.execute(
-        insert(_attempts),
+    claimed = sorted((_attempt(row, now) for row in taken), key=_first_to_go)
+    rows.insert(
+        connection,
+        _attempts,
         [
             {"message_id": attempt.message.message_id, "attempt": attempt.number}
             | {"phone_number_id": demand.lease.phone_number_id, "started_at": now}

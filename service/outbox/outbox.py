@@ -50,6 +50,7 @@ from service.outbox.pauses import PauseKey
 from service.outbox.replay import Replayed, Terms
 from service.outbox.search import Filter
 from service.outbox.statuses import Applied, LateFailure
+from service.outbox.together import Together
 
 __all__ = [
     "Applied",
@@ -65,6 +66,9 @@ __all__ = [
     "StoreUnavailable",
 ]
 
+RECIPIENTS_AT_ONCE = 1_000
+"""Events that come at the same moment go into one transaction up to so many recipients."""
+
 
 class Outbox:
     """The durable queue of messages and the record of what became of them.
@@ -76,17 +80,23 @@ class Outbox:
         self._engine = engine
         self._max_tries = max_tries
         self._announce = announce
+        self._adding = Together(self._add_all, lambda one: len(one[0].results), RECIPIENTS_AT_ONCE)
 
     def add(self, parsed: ParsedEvent, now: datetime) -> Receipt:
         """Keep an event with its messages and rejections; when this returns, they are on disk (G1).
 
         Raise ReceiptConflict where the receipt id is known with another body.
         """
-        with transaction(self._engine) as connection:
-            receipt = accept.add(connection, parsed, now)
+        receipt = self._adding.write((parsed, now))
+        if isinstance(receipt, ReceiptConflict):
+            raise receipt
         if receipt.queued:
             self._announce()
         return receipt
+
+    def _add_all(self, events: Sequence[tuple[ParsedEvent, datetime]]) -> Sequence[Receipt | ReceiptConflict]:
+        with transaction(self._engine) as connection:
+            return accept.add(connection, events)
 
     def rehearse(self, results: Sequence[Message | Rejection]) -> list[Message | Rejection]:
         """The results as `add` would have them for who must not get messages. Only reads."""

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, Row, and_, delete, func, insert, lite
 from sqlalchemy.sql.elements import ColumnElement
 
 from service.message import Status
-from service.outbox import tables
+from service.outbox import rows, tables
 from service.outbox.database import KEEPS_OUTCOMES, reading, transaction
 
 CLAIMED_FOR = timedelta(seconds=60)
@@ -110,7 +110,7 @@ def keep(connection: Connection, message_ids: Collection[str], now: datetime) ->
     moved = (
         select(literal(STATUS), _messages.message_id, _messages.status, _messages.status_at)
         .where(
-            _messages.message_id.in_(sorted(message_ids)),
+            rows.among(connection, _messages.message_id, message_ids),
             _messages.status.in_(sorted(NEWS)),
             _messages.status_at == now,
             ~kept,
@@ -147,10 +147,10 @@ class Outcomes:
             if connection.execute(select(_outcomes.id).where(_free(now)).limit(1)).first() is None:
                 return []
         with transaction(self._engine) as connection:
-            rows = _claim(connection, limit, now)
-            told: list[Outcome] = [*_statuses(connection, rows), *_replies(connection, rows)]
+            claimed = _claim(connection, limit, now)
+            told: list[Outcome] = [*_statuses(connection, claimed), *_replies(connection, claimed)]
             found = {outcome.outcome_id: outcome for outcome in told}
-            orphans = [row.id for row in rows if row.id not in found]
+            orphans = [row.id for row in claimed if row.id not in found]
             _delete(connection, orphans)  # their messages are gone: nothing can be told of them
             return [found[name] for name in sorted(found)]
 
@@ -193,13 +193,13 @@ def _delete(connection: Connection, ids: Collection[int]) -> None:
         connection.execute(delete(tables.outcomes).where(_outcomes.id.in_(sorted(ids))))
 
 
-def _ids(rows: Iterable[Row[Any]], kind: str) -> list[int]:
-    return sorted(row.id for row in rows if row.kind == kind)
+def _ids(found: Iterable[Row[Any]], kind: str) -> list[int]:
+    return sorted(row.id for row in found if row.kind == kind)
 
 
-def _statuses(connection: Connection, rows: Sequence[Row[Any]]) -> list[StatusOutcome]:
+def _statuses(connection: Connection, found: Sequence[Row[Any]]) -> list[StatusOutcome]:
     """A code only while the message stands where the outcome says: a later attempt's code is not this failure's."""
-    ids = _ids(rows, STATUS)
+    ids = _ids(found, STATUS)
     if not ids:
         return []
     failed = and_(
@@ -223,8 +223,8 @@ def _statuses(connection: Connection, rows: Sequence[Row[Any]]) -> list[StatusOu
     return [StatusOutcome(*facts) for facts in map(tuple, connection.execute(query))]
 
 
-def _replies(connection: Connection, rows: Sequence[Row[Any]]) -> list[ReplyOutcome]:
-    ids = _ids(rows, REPLY)
+def _replies(connection: Connection, found: Sequence[Row[Any]]) -> list[ReplyOutcome]:
+    ids = _ids(found, REPLY)
     if not ids:
         return []
     query = (

@@ -4,23 +4,18 @@ A settlement is fenced by the number of the attempt: it moves the message only w
 with the attempt in any case, since a late answer is evidence.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from functools import cache
 from itertools import groupby
+from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    bindparam,
-    case,
-    func,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Row, bindparam, case, func, or_, select, update
+from sqlalchemy.sql.dml import Update
 from sqlalchemy.sql.elements import ColumnElement
 
 from service.message import Outcome, Settlement, Status, may_become
-from service.outbox import blocking, consent, daily, outcomes, tables
+from service.outbox import blocking, consent, daily, outcomes, rows, tables
 from service.outbox.leases import Lease, stands
 
 EXPIRED_AT_ONCE = 5_000
@@ -28,16 +23,20 @@ EXPIRED_AT_ONCE = 5_000
 
 _messages = tables.messages
 _attempts = tables.attempts
+_NOW = bindparam("now", type_=tables.UtcMoment())
 
 
-def lock_messages(connection: Connection, message_ids: Iterable[str]) -> None:
-    """Take the messages' rows for this transaction, in the order of their ids.
+def lock_messages(
+    connection: Connection, message_ids: Collection[str], *columns: ColumnElement[Any]
+) -> Sequence[Row[Any]]:
+    """Take the messages' rows for this transaction, in the order of their ids, and give these columns of them.
 
     Whoever changes several messages, or their attempts, begins with this; so no two transactions wait for each other.
     """
-    wanted = select(_messages.c.message_id).where(_messages.c.message_id.in_(sorted(message_ids)))
-    if connection.dialect.name != "sqlite":  # which has one writer
-        connection.execute(wanted.order_by(_messages.c.message_id).with_for_update())
+    if not columns and connection.dialect.name == "sqlite":  # which has one writer
+        return []
+    wanted = select(_messages.c.message_id, *columns).where(rows.among(connection, _messages.c.message_id, message_ids))
+    return connection.execute(wanted.order_by(_messages.c.message_id).with_for_update()).all()
 
 
 def settle(connection: Connection, settlements: Iterable[Settlement], now: datetime) -> None:
@@ -55,9 +54,8 @@ def settle(connection: Connection, settlements: Iterable[Settlement], now: datet
         _move(connection, status, list(group), now)
     not_reached = {s.message_id: s.attempt for s in ordered if not s.reached}
     if not_reached:
-        newest = connection.execute(
-            select(_messages.c.message_id, _messages.c.attempts).where(_messages.c.message_id.in_(sorted(not_reached)))
-        )
+        these = rows.among(connection, _messages.c.message_id, not_reached)
+        newest = connection.execute(select(_messages.c.message_id, _messages.c.attempts).where(these))
         daily.take_off(connection, (row.message_id for row in newest if row.attempts == not_reached[row.message_id]))
     queued = sorted({s.message_id for s in ordered if s.status is Status.QUEUED})
     if queued:
@@ -68,77 +66,113 @@ def settle(connection: Connection, settlements: Iterable[Settlement], now: datet
 
 def _record(connection: Connection, settlements: Sequence[Settlement], now: datetime, *, certain: bool) -> None:
     """A certain answer replaces "unanswered"; "unanswered" replaces nothing that is known."""
-    if not settlements:
-        return
-    unknown = _attempts.c.outcome.is_(None)
-    open_to_it = or_(unknown, _attempts.c.finished_at.is_(None), _attempts.c.outcome == Outcome.UNANSWERED.value)
-    statement = (
-        update(_attempts)
-        .where(
-            _attempts.c.message_id == bindparam("of_message"),
-            _attempts.c.attempt == bindparam("of_attempt"),
-            open_to_it if certain else unknown,
+    answers = [
+        {
+            "of_message": s.message_id,
+            "of_attempt": s.attempt,
+            "new_outcome": s.outcome.value,
+            "took_ms": s.duration_ms,
+            "with_http_status": s.http_status,
+            "with_code": s.code,
+            "with_title": s.title,
+            "with_details": s.details,
+            "with_fbtrace_id": s.fbtrace_id,
+            "with_wamid": s.wamid,
+            "through": s.door.value,
+        }
+        for s in settlements
+    ]
+    _recording(certain).execute(connection, answers, now=now)
+
+
+@cache
+def _recording(certain: bool) -> rows.Change:
+    columns = _attempts.c
+    unknown = columns.outcome.is_(None)
+    open_to_it = or_(unknown, columns.finished_at.is_(None), columns.outcome == Outcome.UNANSWERED.value)
+
+    def build(given: rows.Given) -> Update:
+        return (
+            update(_attempts)
+            .where(
+                columns.message_id == given("of_message"),
+                columns.attempt == given("of_attempt"),
+                open_to_it if certain else unknown,
+            )
+            .values(
+                outcome=given("new_outcome"),
+                finished_at=_NOW,
+                duration_ms=given("took_ms"),
+                http_status=given("with_http_status"),
+                code=func.coalesce(given("with_code"), columns.code),
+                title=func.coalesce(given("with_title"), columns.title),
+                details=func.coalesce(given("with_details"), columns.details),
+                fbtrace_id=given("with_fbtrace_id"),
+                wamid=func.coalesce(given("with_wamid"), columns.wamid),
+                door=given("through"),
+            )
         )
-        .values(
-            outcome=bindparam("new_outcome"),
-            finished_at=now,
-            duration_ms=bindparam("took_ms"),
-            http_status=bindparam("with_http_status"),
-            code=func.coalesce(bindparam("with_code"), _attempts.c.code),
-            title=func.coalesce(bindparam("with_title"), _attempts.c.title),
-            details=func.coalesce(bindparam("with_details"), _attempts.c.details),
-            fbtrace_id=bindparam("with_fbtrace_id"),
-            wamid=func.coalesce(bindparam("with_wamid"), _attempts.c.wamid),
-            door=bindparam("through"),
-        )
-    )
-    connection.execute(
-        statement,
-        [
-            {
-                "of_message": s.message_id,
-                "of_attempt": s.attempt,
-                "new_outcome": s.outcome.value,
-                "took_ms": s.duration_ms,
-                "with_http_status": s.http_status,
-                "with_code": s.code,
-                "with_title": s.title,
-                "with_details": s.details,
-                "with_fbtrace_id": s.fbtrace_id,
-                "with_wamid": s.wamid,
-                "through": s.door.value,
-            }
-            for s in settlements
-        ],
+
+    return rows.Change(
+        build,
+        of_message=columns.message_id.type,
+        of_attempt=columns.attempt.type,
+        new_outcome=columns.outcome.type,
+        took_ms=columns.duration_ms.type,
+        with_http_status=columns.http_status.type,
+        with_code=columns.code.type,
+        with_title=columns.title.type,
+        with_details=columns.details.type,
+        with_fbtrace_id=columns.fbtrace_id.type,
+        with_wamid=columns.wamid.type,
+        through=columns.door.type,
     )
 
 
 def _move(connection: Connection, status: Status, settlements: Sequence[Settlement], now: datetime) -> None:
     """A try is counted when its message leaves `sending`; a later answer that shows it was none takes it off again."""
+    moves = [
+        {
+            "of_message": s.message_id,
+            "of_attempt": s.attempt,
+            "next_due_at": s.due_at,
+            "counted": int(s.counts),
+            "with_code": s.code,
+        }
+        for s in settlements
+    ]
+    _moving(status).execute(connection, moves, now=now)
+
+
+@cache
+def _moving(status: Status) -> rows.Change:
     columns = _messages.c
     origins = may_become(status) & {Status.SENDING, Status.UNANSWERED}
     movable: ColumnElement[bool] = or_(*(columns.status == origin.value for origin in sorted(origins)))
     if status in {Status.ACCEPTED, Status.HELD}:
         movable = or_(movable, (columns.status == Status.QUEUED.value) & ~_known_to_have_failed())
     counted_before = case((columns.status == Status.SENDING.value, 0), else_=1)
-    statement = (
-        update(_messages)
-        .where(columns.message_id == bindparam("of_message"), columns.attempts == bindparam("of_attempt"), movable)
-        .values(
-            status=status.value,
-            status_at=now,
-            due_at=func.coalesce(bindparam("next_due_at", type_=tables.UtcMoment), columns.due_at),
-            tries=columns.tries + bindparam("counted") - counted_before,
-            code=bindparam("with_code") if status is Status.FAILED else columns.code,
+
+    def build(given: rows.Given) -> Update:
+        return (
+            update(_messages)
+            .where(columns.message_id == given("of_message"), columns.attempts == given("of_attempt"), movable)
+            .values(
+                status=status.value,
+                status_at=_NOW,
+                due_at=func.coalesce(given("next_due_at"), columns.due_at),
+                tries=columns.tries + given("counted") - counted_before,
+                code=given("with_code") if status is Status.FAILED else columns.code,
+            )
         )
-    )
-    connection.execute(
-        statement,
-        [
-            {"of_message": s.message_id, "of_attempt": s.attempt, "next_due_at": s.due_at, "counted": int(s.counts)}
-            | ({"with_code": s.code} if status is Status.FAILED else {})
-            for s in settlements
-        ],
+
+    return rows.Change(
+        build,
+        of_message=columns.message_id.type,
+        of_attempt=columns.attempts.type,
+        next_due_at=columns.due_at.type,
+        counted=columns.tries.type,
+        with_code=columns.code.type,
     )
 
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, select, update
+from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy.sql.dml import Update
 
 from service.message import MOVES, Outcome, Pause, Status, StatusUpdate, Template
-from service.outbox import blocking, consent, outcomes, tables
-from service.outbox.database import upsert
+from service.outbox import blocking, consent, outcomes, rows, tables
 from service.outbox.queue import lock_messages
 
 UNMATCHED_FOR = timedelta(days=7)
@@ -81,12 +81,13 @@ def apply(connection: Connection, updates: Sequence[StatusUpdate], now: datetime
 
 def adopt(connection: Connection, wamids: Iterable[str], now: datetime, max_tries: int) -> None:
     """Apply what was kept for attempts whose wamid has just become known."""
-    wanted = sorted(set(wamids))
-    rows = connection.execute(select(_unmatched).where(_unmatched.c.wamid.in_(wanted))).all() if wanted else []
-    if not rows:
+    wanted = set(wamids)
+    theirs = rows.among(connection, _unmatched.c.wamid, wanted)
+    kept = connection.execute(select(_unmatched).where(theirs)).all() if wanted else []
+    if not kept:
         return
-    connection.execute(delete(_unmatched).where(_unmatched.c.id.in_([row.id for row in rows])))
-    apply(connection, [_kept(row) for row in rows], now, max_tries)
+    connection.execute(delete(_unmatched).where(_unmatched.c.id.in_([row.id for row in kept])))
+    apply(connection, [_kept(row) for row in kept], now, max_tries)
 
 
 def _kept(row: Row[Any]) -> StatusUpdate:
@@ -115,8 +116,9 @@ def _sort_out(
     named = {id(u): _OURS.fullmatch(u.callback_data) for u in updates if u.callback_data}
     ids = {match[1] for match in named.values() if match}
     columns = _attempts.c.message_id, _attempts.c.attempt, _attempts.c.wamid
-    rows = connection.execute(select(*columns).where(_attempts.c.message_id.in_(sorted(ids)))).all() if ids else []
-    known = {(row.message_id, row.attempt) for row in rows}
+    mine = rows.among(connection, _attempts.c.message_id, ids)
+    ours = connection.execute(select(*columns).where(mine)).all() if ids else []
+    known = {(row.message_id, row.attempt) for row in ours}
     found: dict[AttemptId, list[StatusUpdate]] = defaultdict(list)
     strangers = []
     for news in updates:
@@ -128,9 +130,9 @@ def _sort_out(
             strangers.append(news)
     if not strangers:
         return found, []
-    wamids = sorted({news.wamid for news in strangers})
-    rows = connection.execute(select(*columns).where(_attempts.c.wamid.in_(wamids))).all()
-    by_wamid = {row.wamid: (row.message_id, row.attempt) for row in rows}
+    theirs = rows.among(connection, _attempts.c.wamid, (news.wamid for news in strangers))
+    named_by_meta = connection.execute(select(*columns).where(theirs))
+    by_wamid = {row.wamid: (row.message_id, row.attempt) for row in named_by_meta}
     for news in strangers:
         if news.wamid in by_wamid:
             found[by_wamid[news.wamid]].append(news)
@@ -147,10 +149,10 @@ def _apply_to(
     if not by_attempt:
         return
     ids = {message_id for message_id, _ in by_attempt}
-    lock_messages(connection, ids)
+    messages = {row.message_id: row for row in lock_messages(connection, ids, *_LOOKED_AT)}
     changes = []
     news_of: dict[AttemptId, _News] = {}
-    for row in connection.execute(select(_attempts).where(_attempts.c.message_id.in_(sorted(ids)))):
+    for row in connection.execute(select(*_BEFORE).where(rows.among(connection, _attempts.c.message_id, ids))):
         updates = by_attempt.get((row.message_id, row.attempt), ())
         fresh = _first_of_each(news for news in updates if getattr(row, _MOMENT[news.status]) is None)
         applied.new += len(fresh)
@@ -159,18 +161,28 @@ def _apply_to(
             changes.append(_attempt_change(row, fresh))
             news_of[row.message_id, row.attempt] = _News(fresh, has_failed=row.failed_at is not None)
     if changes:
-        connection.execute(_UPDATE_ATTEMPT, changes)
-        applied.failed += _move_messages(connection, news_of, now, max_tries)
+        _CHANGE_ATTEMPT.execute(connection, changes)
+        applied.failed += _move_messages(connection, messages, news_of, now, max_tries)
         refused = {of: one.at for (of, _), news in news_of.items() for one in news.updates if one.opted_out}
         consent.refused_marketing(connection, refused, now)
 
 
-_UPDATE_ATTEMPT = (
-    update(_attempts)
-    .where(_attempts.c.message_id == bindparam("of_message"), _attempts.c.attempt == bindparam("of_attempt"))
-    .values(
-        {name: bindparam(f"new_{name}") for name in ("outcome", "wamid", "code", "title", "details", *_MOMENT.values())}
-    )
+_ATTEMPT_FACTS = ("outcome", "wamid", "code", "title", "details", *_MOMENT.values())
+
+
+def _change_attempt(given: rows.Given) -> Update:
+    columns = _attempts.c
+    of_it = columns.message_id == given("of_message"), columns.attempt == given("of_attempt")
+    return update(_attempts).where(*of_it).values({name: given(f"new_{name}") for name in _ATTEMPT_FACTS})
+
+
+_BEFORE = [_attempts.c[name] for name in ("message_id", "attempt", *_ATTEMPT_FACTS)]
+
+_CHANGE_ATTEMPT = rows.Change(
+    _change_attempt,
+    of_message=_attempts.c.message_id.type,
+    of_attempt=_attempts.c.attempt.type,
+    **{f"new_{name}": _attempts.c[name].type for name in _ATTEMPT_FACTS},
 )
 
 
@@ -201,17 +213,18 @@ def _attempt_change(row: Row[Any], fresh: Sequence[StatusUpdate]) -> dict[str, A
 
 
 def _move_messages(
-    connection: Connection, news_of: Mapping[AttemptId, _News], now: datetime, max_tries: int
+    connection: Connection,
+    messages: Mapping[str, Row[Any]],
+    news_of: Mapping[AttemptId, _News],
+    now: datetime,
+    max_tries: int,
 ) -> list[LateFailure]:
     """Move each message whose newest attempt has news; leaving `sending` before the answer came counts as a try.
 
     Returned are the failures of all attempts, older ones too.
     """
-    columns = _messages.c
-    ids = sorted({message_id for message_id, _ in news_of})
-    rows = {row.message_id: row for row in connection.execute(select(_messages).where(columns.message_id.in_(ids)))}
     changes = []
-    for row in rows.values():
+    for row in messages.values():
         news = news_of.get((row.message_id, row.attempts))
         if news is None:
             continue
@@ -226,12 +239,13 @@ def _move_messages(
             facts = {"status": status.value, "status_at": now, "due_at": due_at, "tries": tries, "code": code}
             changes.append({"of_message": row.message_id} | {f"new_{name}": fact for name, fact in facts.items()})
     if changes:
-        connection.execute(_UPDATE_MESSAGE, changes)
+        _CHANGE_MESSAGE.execute(connection, changes)
         queued = [one["of_message"] for one in changes if one["new_status"] == Status.QUEUED]
-        blocking.withhold(connection, columns.message_id.in_(queued), now)
+        if queued:
+            blocking.withhold(connection, _messages.c.message_id.in_(queued), now)
         outcomes.keep(connection, [one["of_message"] for one in changes], now)
     return [
-        _late_failure(rows[message_id], one)
+        _late_failure(messages[message_id], one)
         for (message_id, _), news in news_of.items()
         for one in news.updates
         if one.status is Status.FAILED
@@ -256,10 +270,26 @@ def _late_failure(row: Row[Any], news: StatusUpdate) -> LateFailure:
     return LateFailure(news.code, row.phone_number_id, template, row.country)
 
 
-_UPDATE_MESSAGE = (
-    update(_messages)
-    .where(_messages.c.message_id == bindparam("of_message"))
-    .values({name: bindparam(f"new_{name}") for name in ("status", "status_at", "due_at", "tries", "code")})
+_MESSAGE_FACTS = ("status", "status_at", "due_at", "tries", "code")
+
+
+def _change_message(given: rows.Given) -> Update:
+    of_it = _messages.c.message_id == given("of_message")
+    return update(_messages).where(of_it).values({name: given(f"new_{name}") for name in _MESSAGE_FACTS})
+
+
+_LOOKED_AT = [
+    _messages.c[name]
+    for name in (
+        *("attempts", "status", "due_at", "expires_at", "tries", "code"),
+        *("phone_number_id", "template_name", "language", "country"),
+    )
+]
+
+_CHANGE_MESSAGE = rows.Change(
+    _change_message,
+    of_message=_messages.c.message_id.type,
+    **{f"new_{name}": _messages.c[name].type for name in _MESSAGE_FACTS},
 )
 
 
@@ -279,7 +309,7 @@ def furthest(status: Status, news: _News, *, may_retry: bool) -> Status:
 
 
 def _keep(connection: Connection, updates: Sequence[StatusUpdate], now: datetime) -> None:
-    rows = [
+    kept = [
         {
             "callback_data": news.callback_data,
             "wamid": news.wamid,
@@ -295,4 +325,4 @@ def _keep(connection: Connection, updates: Sequence[StatusUpdate], now: datetime
         }
         for news in sorted(updates, key=lambda news: (news.wamid, news.status))  # one order for all, as with any lock
     ]
-    connection.execute(upsert(connection, _unmatched).on_conflict_do_nothing(), rows)
+    rows.insert(connection, _unmatched, kept, lambda plain: plain.on_conflict_do_nothing())

@@ -16,11 +16,12 @@ from flask import Blueprint, Response, request
 
 from service import metrics
 from service.intake.address import variants
-from service.message import Pause
+from service.message import Pause, StatusUpdate
 from service.outbox.catalogue import Catalogues
 from service.outbox.consent import Wish
 from service.outbox.inbound import Inbox
 from service.outbox.outbox import LateFailure, Outbox
+from service.outbox.together import Together
 from service.people import Blocked, Inbound, SuppressionSource
 from service.secrets import Credentials, SecretProblem, Source
 from service.web.contract import Challenge, MetaNotification, Problem
@@ -34,10 +35,13 @@ from service.whatsapp.webhook import Notification, is_genuine, parse_notificatio
 REREAD_AFTER = timedelta(minutes=1)
 """How often a signature that does not fit makes us read the secrets again: the app's secret may have been rotated."""
 
+STATUSES_AT_ONCE = 1_000
+"""Notifications that come at the same moment go into one transaction up to so many statuses."""
+
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Notifications:
     """What the handlers are given.
 
@@ -54,12 +58,15 @@ class Notifications:
     words: Words = field(default_factory=Words)
     stop_blocks: Blocked = Blocked.ALL
 
+    def __post_init__(self) -> None:
+        self._applying: Together[Sequence[StatusUpdate], None] = Together(self._apply_all, len, STATUSES_AT_ONCE)
+
     def take(self, notification: Notification) -> None:
         """Do what it tells, and count it: each kind of news in a transaction of its own, who wants no messages first."""
         now = self.now()
         self._hear(notification, now)
         self._heed_templates(notification, now)
-        self._apply(notification, now)
+        self._apply(notification)
         metrics.STATUSES.labels("ignored").inc(notification.ignored)
         metrics.STATUSES.labels("unreadable").inc(notification.unreadable)
 
@@ -99,17 +106,22 @@ class Notifications:
         if ours:
             self.catalogues.want(ours, now)
 
-    def _apply(self, notification: Notification, now: datetime) -> None:
-        """Apply the statuses, and pause what a failure calls for."""
-        if not notification.statuses:
-            return
-        applied = self.outbox.apply_statuses(notification.statuses, now, self._pause_for)
+    def _apply(self, notification: Notification) -> None:
+        """Apply the statuses, together with what comes in other notifications at this moment."""
+        if notification.statuses:
+            self._applying.write(notification.statuses)
+
+    def _apply_all(self, batches: Sequence[Sequence[StatusUpdate]]) -> list[None]:
+        """Apply statuses, and pause what a failure calls for."""
+        updates = [update for batch in batches for update in batch]
+        applied = self.outbox.apply_statuses(updates, self.now(), self._pause_for)
         for pause in applied.pauses:
             metrics.count_pause(pause, log)
         for kind, count in (("new", applied.new), ("known", applied.known), ("unmatched", applied.unmatched)):
             metrics.STATUSES.labels(kind).inc(count)
         for failure in applied.failed:
             metrics.LATE_FAILURES.labels(failure.code or 0).inc()
+        return [None for _ in batches]
 
     def _pause_for(self, failure: LateFailure, now: datetime) -> Pause | None:
         number = failure.phone_number_id

@@ -126,7 +126,7 @@ def test_a_message_that_is_claimed_after_it_was_found_is_not_called_off(desk: De
     if desk.store.engine.dialect.name == "sqlite":
         pytest.skip("SQLite has one writer, and nothing comes in between")
     desk.add(message(1, campaign_id="c1"), message(2, campaign_id="c1", due_at=later(hours=1)))
-    lock = "SELECT messages.message_id \nFROM messages \nWHERE messages.message_id IN"
+    lock = "SELECT messages.message_id \nFROM messages \nWHERE messages.message_id ="
     with once_before(desk, lock, desk.claim):
         assert desk.store.outbox.cancel(CAMPAIGN, NOW) == 1
     assert (desk.status("m00001"), desk.status("m00002")) == ("sending", "cancelled")

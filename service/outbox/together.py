@@ -1,0 +1,83 @@
+"""Group commit: what several threads want written at the same moment goes into one transaction.
+
+A transaction costs a write to disk and a few round trips, whether it holds one event or ten. Whoever comes while another writes
+waits, and is written for with all the others who wait; nobody waits for company. A call returns after the commit of what it
+brought, as if it had written alone.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from service.outbox.database import StoreUnavailable
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class _Place(Generic[T, R]):
+    """One call in the queue: what it brought, and what came of it."""
+
+    def __init__(self, item: T) -> None:
+        self.item = item
+        self.results: list[R] = []
+        self.error: Exception | None = None
+
+    @property
+    def is_done(self) -> bool:
+        return bool(self.results) or self.error is not None
+
+
+class Together(Generic[T, R]):
+    """Writes what comes with `write_all`, which gives a result for each item, in one transaction.
+
+    `size` measures an item; of several no more than `at_most` go together.
+    """
+
+    def __init__(self, write_all: Callable[[Sequence[T]], Sequence[R]], size: Callable[[T], int], at_most: int) -> None:
+        self._write_all = write_all
+        self._size = size
+        self._at_most = at_most
+        self._turn = threading.Lock()
+        self._queue: deque[_Place[T, R]] = deque()
+
+    def __len__(self) -> int:
+        """How many wait."""
+        return len(self._queue)
+
+    def write(self, item: T) -> R:
+        """Have it written; its result, or what its writing raised."""
+        place: _Place[T, R] = _Place(item)
+        self._queue.append(place)
+        while not place.is_done:
+            with self._turn:
+                if not place.is_done:
+                    self._write(self._next())
+        if place.error is not None:
+            raise place.error
+        return place.results[0]
+
+    def _next(self) -> list[_Place[T, R]]:
+        """The first who wait; only who has the turn takes any away."""
+        places = [self._queue.popleft()]
+        size = self._size(places[0].item)
+        while self._queue and size + self._size(self._queue[0].item) <= self._at_most:
+            places.append(self._queue.popleft())
+            size += self._size(places[-1].item)
+        return places
+
+    def _write(self, places: Sequence[_Place[T, R]]) -> None:
+        """All at once; where one of several cannot be written, each alone, so that it spoils no other (G2)."""
+        try:
+            results = self._write_all([place.item for place in places])
+        except Exception as error:  # noqa: BLE001 - it is raised where the item came from
+            if len(places) > 1 and not isinstance(error, StoreUnavailable):
+                for place in places:
+                    self._write([place])
+                return
+            for place in places:
+                place.error = error
+            return
+        for place, result in zip(places, results, strict=True):
+            place.results.append(result)

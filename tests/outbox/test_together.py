@@ -1,0 +1,116 @@
+"""What comes at the same moment goes into one transaction, and each gets what it would have got alone (G1, G2, G3)."""
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from service.outbox import accept, tables
+from service.outbox.accept import Receipt, ReceiptConflict
+from service.outbox.database import StoreUnavailable, transaction
+from service.outbox.together import Together
+from tests.outbox.making import NOW, Desk, event, later, message, rejection
+
+Writing = Together[str, str]
+
+
+class Disk:
+    """Keeps what is written. The first write waits until it is let go, so that others come meanwhile."""
+
+    def __init__(self, at_most: int = 100) -> None:
+        self.writes: list[list[str]] = []
+        self._begun, self._go = threading.Event(), threading.Event()
+        self.writing: Writing = Together(self._write, len, at_most)
+        self._threads = ThreadPoolExecutor(16)
+
+    def _write(self, items: Sequence[str]) -> list[str]:
+        self.writes.append(list(items))
+        if len(self.writes) == 1:
+            self._begun.set()
+            assert self._go.wait(10)
+        for item in items:
+            if item == "down":
+                raise StoreUnavailable("no answer")
+            if item.startswith("bad"):
+                raise ValueError(item)
+        return [f"kept {item}" for item in items]
+
+    def write(self, first: str, *others: str) -> list[Future[str]]:
+        """`first`, and the others while it is being written."""
+        with self._threads:
+            futures = [self._threads.submit(self.writing.write, first)]
+            assert self._begun.wait(10)
+            for number, other in enumerate(others, 1):
+                futures.append(self._threads.submit(self.writing.write, other))
+                while len(self.writing) < number:
+                    threading.Event().wait(0.001)
+            self._go.set()
+        return futures
+
+
+def test_who_comes_during_a_write_is_written_with_the_others_who_did() -> None:
+    disk = Disk()
+    futures = disk.write("a", "b", "c", "d")
+    assert disk.writes == [["a"], ["b", "c", "d"]]
+    assert [future.result() for future in futures] == ["kept a", "kept b", "kept c", "kept d"]
+
+
+def test_no_more_go_together_than_fit() -> None:
+    disk = Disk(at_most=5)
+    disk.write("a", "bbb", "cc", "dddddddd", "e")
+    assert disk.writes == [["a"], ["bbb", "cc"], ["dddddddd"], ["e"]]
+
+
+def test_what_cannot_be_written_spoils_nothing_else() -> None:
+    disk = Disk()
+    _, b, bad, c = disk.write("a", "b", "bad", "c")
+    assert disk.writes == [["a"], ["b", "bad", "c"], ["b"], ["bad"], ["c"]]
+    assert (b.result(), c.result()) == ("kept b", "kept c")
+    with pytest.raises(ValueError, match="bad"):
+        bad.result()
+
+
+def test_when_the_store_is_down_everybody_is_told_and_nobody_tries_for_the_others() -> None:
+    disk = Disk()
+    futures = disk.write("a", "b", "down", "c")
+    assert disk.writes == [["a"], ["b", "down", "c"]]
+    for future in futures[1:]:
+        with pytest.raises(StoreUnavailable):
+            future.result()
+    assert disk.writing.write("later") == "kept later"
+
+
+def test_events_of_one_transaction_are_answered_one_by_one(desk: Desk) -> None:
+    first = event(message(1), rejection(2), message(3), n=1)
+    with_a_duplicate = event(replace(message(1), message_id="other"), message(4), n=2)
+    of_rejections = event(rejection(5), n=3)
+    again = event(
+        message(1, message_id="again"), rejection(2), message(3, message_id="and again"), n=1, event_id="again"
+    )
+    another_body = event(message(6), n=3, event_id="another", body_sha256="another")
+    without_receipt = event(message(7), n=4, receipt_id=None)
+    given = [first, with_a_duplicate, of_rejections, again, another_body, without_receipt]
+    with transaction(desk.store.engine) as connection:
+        answers = accept.add(connection, [(one, later(seconds=n)) for n, one in enumerate(given)])
+
+    receipts = [answer for answer in answers if isinstance(answer, Receipt)]
+    assert isinstance(answers[4], ReceiptConflict)
+    assert [receipt.queued for receipt in receipts] == [2, 1, 0, 0, 1]
+    assert [receipt.replayed for receipt in receipts] == [False, False, False, True, False]
+    assert receipts[3].answer == receipts[0].answer
+    assert '"duplicates":1' in receipts[1].answer
+    assert '"message_id":"m00001"' in receipts[1].answer, "it is the first one's"
+    assert (desk.count(tables.events), desk.count(tables.messages), desk.count(tables.rejections)) == (4, 4, 2)
+    assert {desk.status(f"m{n:05}") for n in (1, 3, 4, 7)} == {"queued"}
+
+
+def test_each_event_keeps_the_moment_of_its_own_adding_and_window(desk: Desk) -> None:
+    short, long = event(message(1), n=1, keys_expire_at=later(minutes=1)), event(message(2), n=2)
+    with transaction(desk.store.engine) as connection:
+        accept.add(connection, [(short, NOW), (long, later(seconds=3))])
+        kept = connection.execute(tables.messages.select().order_by(tables.messages.c.message_id)).all()
+        keys = connection.execute(tables.keys.select().order_by(tables.keys.c.key)).all()
+    assert [row.created_at for row in kept] == [NOW, later(seconds=3)]
+    assert [row.expires_at for row in keys] == [later(minutes=1), later(minutes=15)]
