@@ -40,19 +40,19 @@ class Brakes:
         self._policy = policy
         self._token_key = (Scope.TOKEN, number.credentials.name)
         self._refusal = asyncio.Lock()
-        self._recheck_at = self._read_again_at = clock.now()
+        self._recheck_at = self._read_again_at = clock.monotonic()
         self._made_at: dict[PauseKey, float] = {}
         self._silent = 0
 
     async def credentials(self) -> Credentials | None:
         """The number's token, or None with a pause that says what is wrong with its secret."""
         source = self._number.credentials
-        if source.cached or self._clock.now() < self._read_again_at:
+        if source.cached or self._clock.monotonic() < self._read_again_at:
             return source.cached
         try:
             return await asyncio.to_thread(source.get)
         except SecretProblem as problem:
-            self._read_again_at = self._clock.now() + self._policy.token_recheck
+            self._read_again_at = self._clock.monotonic() + self._policy.token_recheck.total_seconds()
             await self._pause_for_secret(problem)
             return None
 
@@ -143,7 +143,7 @@ class Brakes:
             return
         self._made_at[key] = now
         metrics.count_pause(pause, log)
-        self._recheck_at = self._clock.now() + self._policy.token_recheck
+        self._recheck_at = now + self._policy.token_recheck.total_seconds()
         try:
             await asyncio.to_thread(self._outbox.pause, pause)
         except StoreUnavailable as trouble:
@@ -152,9 +152,10 @@ class Brakes:
 
     async def recheck_token(self, now: datetime) -> None:
         """Lift the pause for a refused token once the secret holds another one."""
-        if now < self._recheck_at:
+        monotonic = self._clock.monotonic()
+        if monotonic < self._recheck_at:
             return
-        self._recheck_at = now + self._policy.token_recheck
+        self._recheck_at = monotonic + self._policy.token_recheck.total_seconds()
         standing = await asyncio.to_thread(self._outbox.find_pauses, [self._token_key], now)
         refused = [
             one

@@ -23,6 +23,8 @@ from service.whatsapp.client import Client
 SETTLED_AT_ONCE = 500
 GATHER_SECONDS = 0.02
 FORGET_SECONDS = 600.0
+CLOCKS_DIFFER_SECONDS = 5.0
+CLOCKS_TOLD_SECONDS = 60.0
 THREADS = 32
 """For the outbox and the secrets: a number whose secret hangs must not keep the others from the store."""
 FINISH_SECONDS = 5.0
@@ -112,7 +114,7 @@ class Dispatcher:
         self._looked = asyncio.Event()
         self._beside = beside
         self.lanes = [make_lane(number, self._settler.put) for number in numbers]
-        self.beat = clock.monotonic()
+        self.beat = self._tell_clocks_at = clock.monotonic()
 
     async def run(self, stop: asyncio.Event, wakeup: Wakeup) -> None:
         """Send until `stop`; then finish what is in flight, settle it, and give the numbers back."""
@@ -179,8 +181,16 @@ class Dispatcher:
         except StoreUnavailable as error:
             log.warning("roster.waits reason=%s", error)
             return
+        self._compare_clocks(shares.seconds)
         mine = [lane.number.phone_number_id for lane in self.lanes if lane.tenure.lease is not None]
         self._roster.look(shares.served_by, shares.served, numbers, mine, self._clock.monotonic())
+
+    def _compare_clocks(self, database: float) -> None:
+        """Moments in the store are by the clocks of all: what one of them dates ahead waits for the others."""
+        ahead, now = self._clock.now().timestamp() - database, self._clock.monotonic()
+        if abs(ahead) > CLOCKS_DIFFER_SECONDS and now >= self._tell_clocks_at:
+            self._tell_clocks_at = now + CLOCKS_TOLD_SECONDS
+            log.error("clock.differs seconds_ahead_of_the_database=%.0f", ahead)
 
     async def _keep_looking(self, stop: asyncio.Event) -> None:
         """Look until told to stop, then leave, so that the others count upon us no longer."""

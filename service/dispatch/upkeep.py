@@ -21,9 +21,11 @@ from service.whatsapp.client import Client
 from service.whatsapp.limits import Limits, limits_of
 from service.whatsapp.send_error import SendError
 
-ASK_EVERY = timedelta(hours=1)
-EXPIRE_EVERY = timedelta(seconds=15)
-SHELVE_EVERY = timedelta(seconds=6)
+ASK_SECONDS = 3600.0
+EXPIRE_SECONDS = 15.0
+SHELVE_SECONDS = 6.0
+STEP_SECONDS = 2.0
+"""By so much more or less than what has passed a clock moves only when somebody sets it."""
 
 NO_TOKEN = "the secret with the number's token cannot be read; the pause of the token says why"  # noqa: S105 - a sentence
 
@@ -57,7 +59,8 @@ class Upkeep:
         self._clock = clock
         self._policy = policy
         self._wake = wake
-        self._judge_at = self._expire_at = self._shelve_at = self._ask_at = clock.now()
+        self._judge_at = self._expire_at = self._shelve_at = self._ask_at = clock.monotonic()
+        self._ahead = self._by_how_much_ahead()
 
     async def take_over(self, lease: Lease) -> None:
         """Begin where an earlier holder of the number ended; nothing is claimed before this is done."""
@@ -70,7 +73,8 @@ class Upkeep:
         sends = await asyncio.to_thread(self._outbox.recent_sends, number, since, busy_since)
         self._spacing.restore((to, monotonic - (now - at).total_seconds()) for to, at in sends)
         await self._doors.read()
-        self._judge_at = self._expire_at = self._shelve_at = self._ask_at = now
+        self._judge_at = self._expire_at = self._shelve_at = self._ask_at = monotonic
+        self._ahead = self._by_how_much_ahead()
         if lease.epoch == 1:  # nobody has asked Meta before; otherwise the store has an answer to begin with
             if self._settings_are_silent():
                 await self._ask_meta(now)
@@ -81,47 +85,59 @@ class Upkeep:
     async def run(self, lease: Lease) -> None:
         """Do what is due."""
         await self._do(lease)
-        now = self._clock.now()
-        if now >= self._ask_at:
-            await self._ask_meta(now)
+        if self._clock.monotonic() >= self._ask_at:
+            await self._ask_meta(self._clock.now())
 
     def rest(self) -> None:
         """The number is somebody else's now, and so is its rate."""
         metrics.RATE.remove(self._number.phone_number_id)
 
     async def _do(self, lease: Lease) -> None:
-        now = self._clock.now()
-        await self._settle_doubts(lease, now)
-        if now >= self._expire_at:
-            self._expire_at = now + EXPIRE_EVERY
+        now, monotonic = self._clock.now(), self._clock.monotonic()
+        await self._settle_doubts(lease, now, monotonic)
+        if monotonic >= self._expire_at:
+            self._expire_at = monotonic + EXPIRE_SECONDS
             metrics.EXPIRED.inc(await asyncio.to_thread(self._outbox.expire, lease, now))
-        await self._shelve(lease, now)
+        await self._shelve(lease, now, monotonic)
         self._spacing.forget(self._clock.monotonic())
         metrics.RATE.labels(lease.phone_number_id).set(self._pacer.rate(self._clock.monotonic()))
         metrics.TOKENS_UNUSED.labels(lease.phone_number_id).inc(self._pacer.lapsed())
         await self._brakes.recheck_token(now)
 
-    async def _shelve(self, lease: Lease, now: datetime) -> None:
+    async def _shelve(self, lease: Lease, now: datetime, monotonic: float) -> None:
         """What was paused goes on at once; looking for what is to be put aside walks the queue, and waits its turn."""
-        put_aside = now >= self._shelve_at
+        put_aside = monotonic >= self._shelve_at
         if put_aside:
-            self._shelve_at = now + SHELVE_EVERY
+            self._shelve_at = monotonic + SHELVE_SECONDS
         if await asyncio.to_thread(self._outbox.shelve, lease, self._number.waba_id, now, put_aside=put_aside):
             self._wake()
 
-    async def _settle_doubts(self, lease: Lease, now: datetime) -> None:
+    async def _settle_doubts(self, lease: Lease, now: datetime, monotonic: float) -> None:
         rescued = await asyncio.to_thread(self._outbox.rescue, lease, now)
         if rescued:
             log.warning("lane.rescued phone_number_id=%s messages=%d", lease.phone_number_id, rescued)
             metrics.RESCUED.inc(rescued)
-        if now < self._judge_at:
+        self._heed_a_step(monotonic)
+        if monotonic < self._judge_at:
             return
-        self._judge_at = now + min(self._policy.grace / 5, timedelta(seconds=15))
+        self._judge_at = monotonic + min(self._policy.grace.total_seconds() / 5, 15.0)
         resent = await asyncio.to_thread(self._outbox.judge_unanswered, lease, now, self._policy.grace)
         if resent:
             log.warning("lane.resends phone_number_id=%s messages=%d", lease.phone_number_id, resent)
             metrics.RESENT.inc(resent)
             self._wake()
+
+    def _heed_a_step(self, monotonic: float) -> None:
+        """Once somebody has set the clock, it does not tell how long Meta had: give the whole grace anew (G4)."""
+        ahead, before = self._by_how_much_ahead(), self._ahead
+        self._ahead = ahead
+        if abs(ahead - before) > STEP_SECONDS:
+            log.warning("clock.stepped phone_number_id=%s seconds=%.0f", self._number.phone_number_id, ahead - before)
+            self._judge_at = monotonic + self._policy.grace.total_seconds()
+
+    def _by_how_much_ahead(self) -> float:
+        """Seconds that the wall clock is ahead of the other one; they grow and shrink only when it is set."""
+        return self._clock.now().timestamp() - self._clock.monotonic()
 
     def _settings_are_silent(self) -> bool:
         number = self._number
@@ -130,7 +146,7 @@ class Upkeep:
     async def _ask_meta(self, now: datetime) -> None:
         """Keep what Meta says of the number, and go by its limits where the settings are silent."""
         await self._use(await self._learn(now), now)
-        self._ask_at = now + ASK_EVERY
+        self._ask_at = self._clock.monotonic() + ASK_SECONDS
 
     async def _use(self, says: Limits, now: datetime) -> None:
         """Take the limits from the settings, and from Meta where those are silent."""

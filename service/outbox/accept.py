@@ -37,8 +37,9 @@ class ReceiptConflict(Exception):
 def add(connection: Connection, given: Sequence[tuple[ParsedEvent, datetime]]) -> list[Receipt | ReceiptConflict]:
     """Keep events, each with the moment of its adding, their rejections, and a message for each key that nobody holds.
 
-    One answer per event, in order. A message that its recipient must not get becomes a rejection, and uses up no key. A
-    delivery that is known by its receipt id gets the first answer again, or a conflict where it has another body.
+    One answer per event, in order; they were received at about the same moment. A message that its recipient must not get
+    becomes a rejection, and uses up no key. A delivery that is known by its receipt id gets the first answer again, or a
+    conflict where it has another body.
     """
     entered = _enter(connection, [_event_row(parsed.event, now, len(parsed.results)) for parsed, now in given])
     fresh = [one for one in given if one[0].event.event_id in entered]
@@ -99,9 +100,7 @@ def _enter(connection: Connection, events: Sequence[dict[str, Any]]) -> set[str]
     A second delivery at the same moment waits here until the first has committed, and then finds its answer.
     """
     columns = tables.events.c
-    ordered = sorted(
-        events, key=lambda row: (row["source"], row["receipt_id"] or "")
-    )  # one order for all, as with any lock
+    ordered = sorted(events, key=lambda row: (row["source"], row["receipt_id"] or ""))  # one order, as with any lock
     entered = rows.insert(
         connection,
         tables.events,

@@ -10,11 +10,24 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Integer, Row, Select, bindparam, func, or_, select, union_all, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Integer,
+    Row,
+    Select,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from service.message import REACHED, Attempt, Category, Message, Priority, Scope, Status, Template
-from service.outbox import blocking, daily, rows, tables
+from service.outbox import blocking, daily, rows, tables, unreadable
 from service.outbox.leases import Lease, stands
 from service.outbox.pauses import PauseKey, stopped, waits
 
@@ -59,6 +72,23 @@ def claim(connection: Connection, demand: Demand, now: datetime) -> list[Attempt
     assert demand.portfolio is not None
     daily.count(connection, demand.portfolio, [(one.message.to, one.message.message_id) for one in taken], now)
     return taken
+
+
+def put_unreadable_away(connection: Connection, demand: Demand, now: datetime) -> int:
+    """After a claim that raised one of UNREADABLE: fail those of the next messages that cannot be claimed. How many."""
+    number, waba_id, barred = demand.lease.phone_number_id, demand.waba_id, bool(demand.barred)
+    known = (None, demand.portfolio) if demand.portfolio else (None,)
+    due = (_due(number, waba_id, to, priority, with_barred=barred) for to in known for priority in Priority)
+    next_ones = select(union_all(*due).subquery().c.message_id)
+    given = {"now": now, "places": demand.limit} | ({"barred": sorted(demand.barred)} if barred else {})
+    ids = sorted(set(connection.execute(next_ones, given).scalars()))
+
+    def claim_one(message_id: str) -> None:
+        only = select(literal(message_id).label("message_id"))
+        for row in connection.execute(_claiming(connection.engine, demand.lease, demand.scopes, only), {"now": now}):
+            _attempt(row, now)
+
+    return unreadable.put_away(connection, ids, claim_one, now)
 
 
 def _claim_freely(connection: Connection, demand: Demand, now: datetime) -> list[Attempt]:
@@ -128,6 +158,11 @@ def _claim_statement(
     candidates = union_all(*due).cte("candidates")
     columns = candidates.c
     picked = select(columns.message_id).order_by(columns.priority, columns.due_at, columns.message_id).limit(_PLACES)
+    return _claiming(engine, lease, scopes, picked)
+
+
+def _claiming(engine: Engine, lease: Lease, scopes: Sequence[PauseKey], picked: Select[str]) -> ReturningUpdate[Any]:
+    """Take the messages with these ids, if they may be taken still."""
     return (
         update(_messages)
         .where(

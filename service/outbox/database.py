@@ -3,20 +3,30 @@
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from service.outbox import silence
 
 Insert = sqlite.Insert | postgresql.Insert
 
 _WAIT_SECONDS = 4
 """How long a call waits for the database before it gives up: less than the shim's 6 s read time-out."""
 
+_TURN_SECONDS = 1.5
+"""How long before that a writer waits for others of its process where only one can write; both together are less than 6 s."""
+
+_STATEMENT_SECONDS = 30
+"""How long PostgreSQL works on a statement of ours."""
+
+_SILENT_SECONDS = _STATEMENT_SECONDS + 5
+"""Who has not said even then that it gave up is gone: frozen, or replaced by another machine."""
 
 _IDLE_SECONDS = 8
 """How long PostgreSQL keeps a transaction for a process that does nothing in it, such as a frozen one: less than a lease, so
@@ -43,21 +53,26 @@ def open_engine(url: str, pool_size: int = 10, *, keeps_outcomes: bool = False) 
         case "sqlite":
             return _open_sqlite(url, parsed.database, options)
         case "postgresql":
-            return create_engine(
-                parsed.set(drivername="postgresql+psycopg"),
-                pool_size=pool_size,
-                max_overflow=pool_size,
-                pool_timeout=_WAIT_SECONDS,
-                pool_pre_ping=True,
-                hide_parameters=True,
-                execution_options=options,
-                connect_args={
-                    "connect_timeout": _WAIT_SECONDS,
-                    "options": f"-c timezone=UTC -c lock_timeout={_WAIT_SECONDS}s -c statement_timeout=30s "
-                    f"-c idle_in_transaction_session_timeout={_IDLE_SECONDS}s",
-                },
-            )
+            return _open_postgresql(parsed, pool_size, options)
     raise ValueError(f"it must begin with sqlite:/// or postgresql://, not {parsed.get_backend_name()}://")
+
+
+def _open_postgresql(url: URL, pool_size: int, options: dict[str, Any]) -> Engine:
+    engine = create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=_WAIT_SECONDS,
+        hide_parameters=True,
+        execution_options=options,
+        connect_args={
+            "connect_timeout": _WAIT_SECONDS,
+            "options": f"-c timezone=UTC -c lock_timeout={_WAIT_SECONDS}s -c statement_timeout={_STATEMENT_SECONDS}s "
+            f"-c idle_in_transaction_session_timeout={_IDLE_SECONDS}s",
+        },
+    )
+    silence.hear(engine, statement_seconds=_SILENT_SECONDS, idle_seconds=_WAIT_SECONDS)
+    return engine
 
 
 def _open_sqlite(url: str, path: str | None, options: dict[str, Any]) -> Engine:
@@ -93,18 +108,27 @@ def discard_sqlite(url: str) -> None:
         Path(f"{parsed.database}{ending}").unlink(missing_ok=True)
 
 
-_turns: WeakKeyDictionary[Engine, AbstractContextManager[object]] = WeakKeyDictionary()
+_turns: WeakKeyDictionary[Engine, threading.Lock] = WeakKeyDictionary()
 
 
-def _turn(engine: Engine) -> AbstractContextManager[object]:
-    """Where writers wait for each other.
+@contextmanager
+def _turn(engine: Engine) -> Iterator[None]:
+    """Where writers wait for each other, _TURN_SECONDS at most; then StoreUnavailable is raised.
 
     SQLite has one. Threads of one process queue here, in order and at once; its own busy handler only sleeps and retries, and
-    would let some of them starve.
+    would let some of them starve. Where another process keeps the file locked, the last in the queue must not wait for the sum
+    of what all before it have waited.
     """
     if engine.dialect.name != "sqlite":
-        return nullcontext()
-    return _turns.setdefault(engine, threading.Lock())
+        yield
+        return
+    turn = _turns.setdefault(engine, threading.Lock())
+    if not turn.acquire(timeout=_TURN_SECONDS):
+        raise StoreUnavailable("the database is locked, and others of this process wait for it already")
+    try:
+        yield
+    finally:
+        turn.release()
 
 
 @contextmanager

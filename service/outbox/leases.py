@@ -3,7 +3,7 @@
 Times are seconds of the database's own clock, so that dispatchers need not agree on theirs.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Engine, Float, delete, func, literal_column, select, update
 from sqlalchemy.sql.elements import ColumnElement
@@ -34,10 +34,14 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """How the numbers are shared out: how many each live dispatcher serves, and which numbers somebody serves."""
+    """How the numbers are shared out: how many each live dispatcher serves, and which numbers somebody serves.
+
+    `seconds` is the database's clock at the look, since 1970.
+    """
 
     served_by: dict[str, int]
     served: frozenset[str]
+    seconds: float = field(default=0.0, compare=False)
 
 
 def database_now(connection: Connection | Engine) -> ColumnElement[float]:
@@ -87,7 +91,11 @@ def report(connection: Connection, holder: str) -> Shares:
     shares = select(table.c.holder, counted).select_from(table.outerjoin(tables.leases, held_by))
     rows = connection.execute(shares.group_by(table.c.holder))
     served = connection.execute(select(leases.phone_number_id).where(leases.expires_at > now)).scalars()
-    return Shares({row.holder: row.numbers for row in rows}, frozenset(served))
+    return Shares({row.holder: row.numbers for row in rows}, frozenset(served), _seconds(connection))
+
+
+def _seconds(connection: Connection) -> float:
+    return float(connection.execute(select(database_now(connection))).scalar_one())
 
 
 def leave(connection: Connection, holder: str) -> None:

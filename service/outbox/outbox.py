@@ -51,6 +51,7 @@ from service.outbox.replay import Replayed, Terms
 from service.outbox.search import Filter
 from service.outbox.statuses import Applied, LateFailure
 from service.outbox.together import Together
+from service.outbox.unreadable import UNREADABLE
 
 __all__ = [
     "Applied",
@@ -68,6 +69,8 @@ __all__ = [
 
 RECIPIENTS_AT_ONCE = 1_000
 """Events that come at the same moment go into one transaction up to so many recipients."""
+ONE_MOMENT = timedelta(seconds=2)
+"""An event that was received longer ago, since it was parked, goes alone: which keys are free depends on when that was."""
 
 
 class Outbox:
@@ -87,7 +90,8 @@ class Outbox:
 
         Raise ReceiptConflict where the receipt id is known with another body.
         """
-        receipt = self._adding.write((parsed, now))
+        late = now - parsed.event.received_at > ONE_MOMENT
+        receipt = self._add_all([(parsed, now)])[0] if late else self._adding.write((parsed, now))
         if isinstance(receipt, ReceiptConflict):
             raise receipt
         if receipt.queued:
@@ -109,9 +113,15 @@ class Outbox:
             return accept.refuse(connection, refusal, http_status, answer, body, now)
 
     def claim(self, demand: Demand, now: datetime) -> list[Attempt]:
-        """Take messages that may go now, each as a new attempt."""
-        with transaction(self._engine) as connection:
-            return claims.claim(connection, demand, now)
+        """Take messages that may go now, each as a new attempt. A row that cannot be read fails alone."""
+        try:
+            with transaction(self._engine) as connection:
+                return claims.claim(connection, demand, now)
+        except UNREADABLE:
+            with transaction(self._engine) as connection:
+                if not claims.put_unreadable_away(connection, demand, now):
+                    raise
+            return []
 
     def settle(self, settlements: Sequence[Settlement], now: datetime) -> None:
         """Record what attempts came to; apply notifications that were waiting for their wamid."""

@@ -114,3 +114,14 @@ def test_each_event_keeps_the_moment_of_its_own_adding_and_window(desk: Desk) ->
         keys = connection.execute(tables.keys.select().order_by(tables.keys.c.key)).all()
     assert [row.created_at for row in kept] == [NOW, later(seconds=3)]
     assert [row.expires_at for row in keys] == [later(minutes=1), later(minutes=15)]
+
+
+def test_an_event_that_was_parked_goes_by_the_moment_of_its_own_receipt(desk: Desk) -> None:
+    """The key that it finds had expired when the others of this moment came, but not when it was received."""
+    desk.add(message(1), keys_expire_at=later(minutes=15))
+    now = later(minutes=20)
+    parked = event(message(1, message_id="parked"), n=2, received_at=later(minutes=10))
+    fresh = event(message(1, message_id="fresh"), n=3, received_at=now)
+    held, free = (desk.store.outbox.add(one, now) for one in (parked, fresh))
+    assert ('"duplicates":1' in held.answer, '"accepted":1' in free.answer) == (True, True)
+    assert desk.count(tables.messages) == 2

@@ -9,6 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 
 from service.outbox.database import reading, transaction
+from service.outbox.silence import however_long
 
 
 def migrate(engine: Engine) -> None:
@@ -18,7 +19,8 @@ def migrate(engine: Engine) -> None:
         if connection.dialect.name == "postgresql":  # containers that start together take turns
             connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('whatsapp-channel migrate'))"))
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        with however_long(connection):
+            command.upgrade(config, "head")
 
 
 def pending(engine: Engine) -> list[str]:
