@@ -62,8 +62,8 @@ audit: sbom  ## asks an advisory service for known vulnerabilities of what is sh
 sbom: $(AUDIT)/.installed  ## what is shipped, as a bill of materials: build/sbom.json
 	@$(AUDIT)/bin/python -m deploy.audit sbom
 
-proof: $(READY)  ## the whole crash suite on both databases, with figures; half an hour
-	$(BIN)/pytest -s -m 'proof or not proof' tests/crash
+proof: $(READY)  ## crashes, faults under load and a soak on both databases, with figures; an hour and a half
+	$(BIN)/pytest -s -m 'proof or not proof' tests/crash tests/faults
 
 bench: $(READY)  ## timings of this machine, with their goals
 	$(BIN)/python -m bench

@@ -1,8 +1,6 @@
 """The schema's history leads to the tables of the code."""
 
-from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import pytest
 from alembic import command
@@ -12,31 +10,12 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from service.message import Outcome, Pause, PauseReason, Scope, Settlement, Status
 from service.outbox import migrations, tables
-from service.outbox.database import open_engine, transaction
+from service.outbox.database import transaction
 from service.outbox.outbox import Lease, Outbox
 from service.outbox.report import Report
 from tests.conftest import MAX_TRIES, Store
 from tests.outbox.making import NOW, NUMBER, Desk, at_once, later, pause_of
 from tests.outbox.recounting import check_counts
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    """A database without any schema."""
-    if request.param == "sqlite":
-        engine = open_engine(f"sqlite:///{tmp_path}/channel.db")
-        yield engine
-        engine.dispose()
-        return
-    server = request.getfixturevalue("postgres")
-    admin = open_engine(server)
-    with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql("DROP DATABASE IF EXISTS channel_empty WITH (FORCE)")
-        connection.exec_driver_sql("CREATE DATABASE channel_empty")
-    admin.dispose()
-    engine = open_engine(server.replace("/postgres?", "/channel_empty?"))
-    yield engine
-    engine.dispose()
 
 
 def test_what_is_pending_before_and_after(empty: Engine) -> None:
