@@ -10,6 +10,10 @@ SLOWER_AT_MOST_EVERY = 1.0
 """… once for all the answers of this many seconds, which speak of the same rate."""
 RECOVERY = 0.01
 """How much of the full rate is won back each second: from SLOWER to the whole in half a minute."""
+CLOSE_TOGETHER_SECONDS = 0.01
+"""So much may a turn be late at any rate: a busy process is always later than a thousandth of a second."""
+FINEST_SECONDS = 0.0009
+"""Meta gives no number more than 1,000 messages a second. Above that nothing is told apart but the slots of a claim."""
 SLOWEST = 1.0
 """Messages a second that are tried in any case."""
 
@@ -90,6 +94,8 @@ class Pacer:
 
     def turn(self, now: float) -> float:
         """Seconds until a request may be written whose slot has come: those that are late do not go all at once."""
+        if self._interval < FINEST_SECONDS:
+            return 0.0
         at = max(now, self._turn)
         self._turn = at + self._interval * CLOSEST
         return at - now
@@ -100,7 +106,7 @@ class Pacer:
 
     def has_passed(self, late: float) -> bool:
         """Whether a turn that is so many seconds ago is over: another one is needed, or those behind it would crowd."""
-        return late > self._interval
+        return self._interval >= FINEST_SECONDS and late > max(self._interval, CLOSE_TOGETHER_SECONDS)
 
     def reserved(self, planned: int) -> int:
         """How many of the next slots belong to messages of normal priority: every tenth."""

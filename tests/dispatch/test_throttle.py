@@ -81,6 +81,31 @@ def test_no_second_holds_more_than_the_rate_at_its_closest(delays: list[float], 
         assert within <= rate / CLOSEST + 1 + 1e-6
 
 
+@pytest.mark.parametrize(
+    ("rate", "late", "is_over"),
+    [
+        (72, 0.012, False),
+        (72, 0.015, True),
+        (900, 0.009, False),
+        (900, 0.011, True),
+        (1000, 0.011, True),
+        (5000, 9, False),
+    ],
+)
+def test_a_turn_is_over_where_those_behind_it_would_crowd(rate: int, late: float, is_over: bool) -> None:
+    """A busy process is always a few milliseconds late; at Meta's highest rate it must not wait for ever."""
+    pacer = Pacer(rate)
+    pacer.plan(0.0, 1.0, at_most=10)
+    assert pacer.has_passed(late) == is_over
+
+
+def test_a_number_without_limit_waits_for_no_turn() -> None:
+    pacer = Pacer(5000)
+    pacer.plan(0.0, 1.0, at_most=10)
+    assert [pacer.turn(0.0) for _ in range(100)] == [0.0] * 100
+    assert pacer.behind(0.0) == 0.0
+
+
 def test_what_a_delay_held_up_is_made_good_a_little_closer() -> None:
     pacer = Pacer(10)
     assert _send_all(pacer, now=0.0) == [0.0]
