@@ -62,11 +62,11 @@ audit: sbom  ## asks an advisory service for known vulnerabilities of what is sh
 sbom: $(AUDIT)/.installed  ## what is shipped, as a bill of materials: build/sbom.json
 	@$(AUDIT)/bin/python -m deploy.audit sbom
 
-proof: $(READY)  ## crashes, faults under load and a soak on both databases, with figures; an hour and a half
-	$(BIN)/pytest -s -m 'proof or not proof' tests/crash tests/faults
+proof: $(READY)  ## crashes, faults under load, guards removed in turn and a soak, with figures; two hours
+	$(BIN)/pytest -s -m 'proof or not proof' tests/crash tests/faults tests/mutations
 
-bench: $(READY)  ## timings of this machine, with their goals
-	$(BIN)/python -m bench
+bench: $(READY)  ## timings of this machine, with their goals; ROW=dispatch, web, latency or shim for a part
+	$(BIN)/python -m bench $(ROW)
 
 bench-full: bench  ## the same, and the console over ten million messages in PostgreSQL; half an hour, 20 GB of disk
 	$(BIN)/python -m bench.console

@@ -14,6 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from statistics import quantiles
 
+from bench.databases import databases
+from bench.rows import Row
 from tests.running import campaign, running
 
 SAMPLE = Path(__file__).parent.parent / "tests/samples/pinpoint_campaign_article.json"
@@ -48,3 +50,15 @@ def measure(database_url: str, count: int = 300) -> Latency:
         }
     cuts = quantiles([max(0.0, arrived[one] - answered[one]) for one in answered], n=100)
     return Latency(count, cuts[49], cuts[98])
+
+
+def rows() -> list[Row]:
+    """On both databases."""
+    found = []
+    with databases() as urls:
+        for kind, url in urls.items():
+            one = measure(url)
+            what, beside = f"202 to POST, idle, {kind}", f"{one.count} events"
+            found.append(Row("latency", f"{what}, half within", one.p50 * 1000, "ms", 10, beside, at_most=True))
+            found.append(Row("latency", f"{what}, 99 of 100 within", one.p99 * 1000, "ms", 50, beside, at_most=True))
+    return found

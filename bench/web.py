@@ -1,0 +1,218 @@
+"""What the web service takes: events of 50, single messages, notifications; durably, and through real gunicorn.
+
+The load comes from this process over 16 kept connections. Events are compared to raw inserts of the same rows in batches, the
+rest to Flask that answers an empty 200 under the same gunicorn.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from statistics import quantiles
+
+import aiohttp
+from sqlalchemy import insert, select
+from standardwebhooks import Webhook
+
+from bench import stage
+from bench.rows import Row
+from service.message import Outcome, Settlement, Status
+from service.outbox import tables
+from service.outbox.database import transaction
+from service.outbox.outbox import Demand, Outbox
+from tests.running import free_port
+
+CONNECTIONS = 16
+NUMBER = "106540352242922"
+SIGNING_KEY = "whsec_YmVuY2ggYmVuY2ggYmVuY2ggYmVuY2g="
+APP_SECRET = "a-secret-of-the-bench"  # noqa: S105 - nobody else's
+API_KEY = "wck_bench"
+
+Request = tuple[str, bytes, dict[str, str]]
+"""Path, body and headers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What came of it: requests a second, and the seconds within which 99 of 100 were answered."""
+
+    per_second: float
+    p99: float
+
+
+def load(url: str, requests: Sequence[Request], wanted: int) -> Load:
+    """Post them all, over CONNECTIONS at once; every answer must be `wanted`."""
+    return asyncio.run(_load(url, requests, wanted))
+
+
+async def _load(url: str, requests: Sequence[Request], wanted: int) -> Load:
+    took: list[float] = []
+    waiting = iter(requests)
+    connector = aiohttp.TCPConnector(limit=CONNECTIONS)
+    async with aiohttp.ClientSession(connector=connector, skip_auto_headers=["User-Agent"]) as session:
+
+        async def post() -> None:
+            for path, body, headers in waiting:
+                began = time.perf_counter()
+                async with session.post(url + path, data=body, headers=headers) as answer:
+                    text = await answer.read()
+                    assert answer.status == wanted, text
+                took.append(time.perf_counter() - began)
+
+        began = time.perf_counter()
+        await asyncio.gather(*(post() for _ in range(CONNECTIONS)))
+        seconds = time.perf_counter() - began
+    return Load(len(requests) / seconds, quantiles(took, n=100)[98])
+
+
+@contextmanager
+def service(database: stage.Database) -> Iterator[str]:
+    """The web service with two workers; where it is."""
+    port = free_port()
+    hashed = hashlib.sha256(API_KEY.encode()).hexdigest()
+    settings = {
+        "DATABASE_URL": database.url,
+        "PORT": str(port),
+        "FB_BUSINESS_PHONE_ID": NUMBER,
+        "FB_APP_TOKEN": "a-token",
+        "FB_APP_SECRET": APP_SECRET,
+        "SIGNING_KEYS": SIGNING_KEY,
+        "API_KEYS": f"bench:send+read:{hashed}",
+    }
+    with stage.process("-m", "service", "web", **settings):
+        stage.until_open(port)
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def bare() -> Iterator[str]:
+    """Flask that does nothing, under the same gunicorn."""
+    port = free_port()
+    how = ["--workers", "2", "--threads", "8", "--worker-class", "service.cli.web_worker.Worker", "--keep-alive", "75"]
+    with stage.process("-m", "gunicorn", *how, "--bind", f"127.0.0.1:{port}", "bench.bare:app"):
+        stage.until_open(port)
+        yield f"http://127.0.0.1:{port}"
+
+
+def events(number: int) -> list[Request]:
+    """Pinpoint events of 50, each signed as the shim signs."""
+    data = json.dumps({"templateName": "ordertimeoutnotification", "params": json.loads(stage.COMPONENTS)})
+    made = []
+    for n in range(number):
+        people = {
+            f"ep{n}-{m}": {"ChannelType": "CUSTOM", "Address": f"+86138{n:05}{m:03}", "OptOut": "NONE"}
+            for m in range(50)
+        }
+        event = {"ApplicationId": "a", "CampaignId": "bench", "ActivityId": f"a{n}", "Data": data, "Endpoints": people}
+        body, now, name = json.dumps(event), datetime.now(UTC), f"evt_{int(time.time() * 1000)}_{n}"
+        signed = {"webhook-id": name, "webhook-timestamp": str(int(now.timestamp()))}
+        signed["webhook-signature"] = Webhook(SIGNING_KEY).sign(name, now, body)
+        made.append(("/v1/events/pinpoint", body.encode(), signed))
+    return made
+
+
+def singles(number: int) -> list[Request]:
+    """Direct messages, one each."""
+    key = {"Authorization": f"Bearer {API_KEY}", "Content-Type": "application/json"}
+    template = {"name": "ordertimeoutnotification", "language": "en_US", "params": ["Tuohumai", "T Shirt"]}
+    return [
+        ("/v1/messages", json.dumps({"messages": [{"to": f"+86137{n:08}", "template": template}]}).encode(), key)
+        for n in range(number)
+    ]
+
+
+def notifications(callbacks: Sequence[str], size: int) -> list[Request]:
+    """A `sent` for each of these attempts, `size` in each notification, signed as Meta signs."""
+    made = []
+    for start in range(0, len(callbacks), size):
+        statuses = [
+            {
+                "id": f"wamid.{one}",
+                "status": "sent",
+                "timestamp": str(int(time.time())),
+                "recipient_id": "8613800138000",
+            }
+            | {"biz_opaque_callback_data": one}
+            for one in callbacks[start : start + size]
+        ]
+        value = {"messaging_product": "whatsapp", "metadata": {"phone_number_id": NUMBER}, "statuses": statuses}
+        changes = [{"value": value, "field": "messages"}]
+        body = json.dumps({"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": changes}]})
+        signature = hmac.new(APP_SECRET.encode(), body.encode(), hashlib.sha256).hexdigest()
+        made.append(("/webhooks/whatsapp", body.encode(), {"X-Hub-Signature-256": f"sha256={signature}"}))
+    return made
+
+
+def raw_inserts(database: stage.Database) -> float:
+    """Messages a second: the rows that the events have made, put in once more by one process, 50 and a commit at a time."""
+    with database.engine.connect() as connection:
+        rows = [dict(row) for row in connection.execute(select(tables.messages)).mappings()]
+        keys = [dict(row) for row in connection.execute(select(tables.keys)).mappings()]
+    with transaction(database.engine) as connection:
+        connection.exec_driver_sql("TRUNCATE messages, keys")
+    began = time.perf_counter()
+    for start in range(0, len(rows), 50):
+        with transaction(database.engine) as connection:
+            connection.execute(insert(tables.messages), rows[start : start + 50])
+            connection.execute(insert(tables.keys), keys[start : start + 50])
+    return len(rows) / (time.perf_counter() - began)
+
+
+def accepted(database: stage.Database, number: int) -> list[str]:
+    """So many attempts that Meta has taken, by their callback data."""
+    stage.fill(database.engine, number, [NUMBER])
+    outbox, found, now = Outbox(database.engine, max_tries=8), [], datetime.now(UTC)
+    lease = outbox.acquire_lease(NUMBER, "bench")
+    assert lease is not None
+    while claimed := outbox.claim(Demand(lease, 500), now):
+        names = [(one.message.message_id, one.callback_data) for one in claimed]
+        taken = [Settlement(name, 1, Outcome.ACCEPTED, Status.ACCEPTED, wamid=f"wamid.{of}") for name, of in names]
+        outbox.settle(taken, now)
+        found += [of for _, of in names]
+    return found
+
+
+def _measured(make: Callable[[stage.Database], Sequence[Request]], wanted: int) -> Load:
+    with stage.postgresql() as database:
+        requests = make(database)
+        with service(database) as url:
+            return load(url, requests, wanted)
+
+
+def rows(number: int = 4_000) -> list[Row]:
+    """The four rows."""
+    with bare() as url:
+        nothing = load(url, [("/v1/messages", body, headers) for _, body, headers in singles(number)], 200)
+    with stage.postgresql() as database:
+        with service(database) as url:
+            of_fifty = load(url, events(number // 10), 202)
+        raw = raw_inserts(database)
+    single = _measured(lambda _: singles(number), 202)
+    one_each = _measured(lambda database: notifications(accepted(database, number), 1), 200)
+    by_hundreds = _measured(lambda database: notifications(accepted(database, number * 10), 100), 200)
+    messages, flask = of_fifty.per_second * 50, nothing.per_second
+    beside = f"bare Flask {flask:,.0f}/s"
+    direct = f"{single.per_second:,.0f}/s; {beside}"
+    told = f"{one_each.per_second:,.0f}/s; {beside}"
+    statuses = by_hundreds.per_second * 100
+    events_beside = f"{messages:,.0f}/s; raw {raw:,.0f}/s"
+    return [
+        Row("accept", "events of 50 ÷ raw inserts of the same rows", messages / raw, "", 0.5, events_beside),
+        Row("accept-rate", "messages of events of 50", messages, "messages/s", 10_000, f"{number * 5:,} messages"),
+        Row("single", "`POST /v1/messages` ÷ bare Flask", single.per_second / flask, "", 0.5, direct),
+        Row("single-p99", "the same, 99 of 100 within", single.p99 * 1000, "ms", 25, "16 connections", at_most=True),
+        Row("notify", "notifications of one status ÷ bare Flask", one_each.per_second / flask, "", 0.5, told),
+        Row(
+            "notify-100",
+            "statuses in notifications of 100",
+            statuses,
+            "statuses/s",
+            10_000,
+            f"{number * 10:,} statuses",
+        ),
+    ]
