@@ -28,6 +28,7 @@ _KEY = re.compile(r"[!-~]+")
 """A token or an app secret: ASCII without spaces, so that it can stand in a header and is not empty."""
 
 
+FOR_EVER = -1.0
 REMEMBERED_SECONDS = 10.0
 RENEWED_SECONDS = 60.0
 """How long keys in a secret are used before they are looked at again: a revoked one stops working within it."""
@@ -74,24 +75,34 @@ class Source:
         self._problem: tuple[float, str] | None = None
         self.cached: Credentials | None = None
 
-    def get(self) -> Credentials:
+    def get(self, patience: float = FOR_EVER) -> Credentials:
         """The credentials as last read; raise SecretProblem."""
-        return self.cached or self.refresh(None)
+        return self.cached or self.refresh(None, patience)
 
-    def refresh(self, refused: Credentials | None) -> Credentials:
-        """Read again, unless somebody did since `refused` was handed out. Raise SecretProblem, the cache is kept then."""
-        with self._lock:
-            if self.cached is not None and self.cached is not refused:
-                return self.cached
-            if self._problem and self._monotonic() < self._problem[0]:
-                raise SecretProblem(self._problem[1])
-            try:
-                self.cached = self._read()
-            except SecretProblem as problem:
-                self._problem = (self._monotonic() + REMEMBERED_SECONDS, str(problem))
-                raise
-            self._problem = None
+    def refresh(self, refused: Credentials | None, patience: float = FOR_EVER) -> Credentials:
+        """Read again, unless somebody did since `refused` was handed out. Raise SecretProblem, the cache is kept then.
+
+        Whoever finds another one reading waits so many seconds: a caller who keeps others waiting gives up early.
+        """
+        if not self._lock.acquire(timeout=patience):
+            raise SecretProblem(f"secret {self.name} is being read, which takes longer than it should")
+        try:
+            return self._renewed(refused)
+        finally:
+            self._lock.release()
+
+    def _renewed(self, refused: Credentials | None) -> Credentials:
+        if self.cached is not None and self.cached is not refused:
             return self.cached
+        if self._problem and self._monotonic() < self._problem[0]:
+            raise SecretProblem(self._problem[1])
+        try:
+            self.cached = self._read()
+        except SecretProblem as problem:
+            self._problem = (self._monotonic() + REMEMBERED_SECONDS, str(problem))
+            raise
+        self._problem = None
+        return self.cached
 
 
 @dataclass(frozen=True, slots=True)

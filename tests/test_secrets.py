@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -394,6 +395,26 @@ def test_of_many_who_come_first_one_reads() -> None:
     with ThreadPoolExecutor(16) as threads:
         assert list(threads.map(get, range(16))) == [OLD] * 16
     assert shelf.reads == 1
+
+
+def test_who_has_no_patience_does_not_wait_for_another_one_who_reads() -> None:
+    reading, answered = threading.Event(), threading.Event()
+
+    def read() -> Credentials:
+        reading.set()
+        answered.wait(10)
+        return OLD
+
+    source = Source(read, AT_ONCE, "arn:x")
+    with ThreadPoolExecutor(1) as threads:
+        other = threads.submit(source.get)
+        assert reading.wait(10)
+        for ask in (source.get, partial(source.refresh, None)):
+            with pytest.raises(SecretProblem, match="secret arn:x is being read"):
+                ask(patience=0.01)
+        answered.set()
+        assert other.result(10) is OLD
+    assert source.get(patience=0.01) is OLD
 
 
 def test_what_was_read_is_kept_where_a_refresh_fails() -> None:

@@ -6,14 +6,22 @@ close, one client after the other, in the loop that serves all.
 """
 
 import contextlib
+import logging
 import socket
+import sys
 import time
 from typing import Any
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from service.secrets import SecretProblem
+
 READ_SECONDS = 15.0
 """6 MB, the longest body, within it is 3.4 Mbit/s. Nothing but reading ends then: an answer may take longer."""
+AGAIN_SECONDS = 1.0
+"""How soon keys that could not be read are asked for again."""
+
+log = logging.getLogger(__name__)
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
@@ -22,6 +30,17 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._begun: dict[TConn, float] = {}
+
+    def load_wsgi(self) -> None:
+        """Wait for keys that cannot be read: gunicorn ends the whole service, the other workers too, if one cannot begin."""
+        while self.alive:
+            try:
+                return super().load_wsgi()  # type: ignore[no-any-return]
+            except SecretProblem as problem:
+                log.error("worker.waits reason=%s", problem)
+                self.notify()
+                time.sleep(AGAIN_SECONDS)
+        sys.exit(0)
 
     def handle(self, conn: TConn) -> Any:
         """One request, in a thread. False: the connection is not kept, and is closed here."""

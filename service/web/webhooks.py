@@ -35,6 +35,9 @@ from service.whatsapp.webhook import Notification, is_genuine, parse_notificatio
 REREAD_AFTER = timedelta(minutes=1)
 """How often a signature that does not fit makes us read the secrets again: the app's secret may have been rotated."""
 
+PATIENCE_SECONDS = 1.0
+"""How long a notification waits for a secret that another one is reading: all threads would wait, and take no event."""
+
 STATUSES_AT_ONCE = 1_000
 """Notifications that come at the same moment go into one transaction up to so many statuses."""
 
@@ -200,7 +203,7 @@ class _AppSecrets:
         found = []
         for source in self._sources:
             try:
-                found.append(source.get())
+                found.append(source.get(PATIENCE_SECONDS))
             except SecretProblem as trouble:
                 log.error("secret.unreadable reason=%s", trouble)
         return found
@@ -223,7 +226,7 @@ class _AppSecrets:
         fresh = []
         for source in self._sources:
             try:
-                fresh.append(source.refresh(source.cached))
+                fresh.append(source.refresh(source.cached, PATIENCE_SECONDS))
             except SecretProblem as trouble:
                 log.error("secret.unreadable reason=%s", trouble)
         return is_genuine(body, signature, _secrets_of(fresh))

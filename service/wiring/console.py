@@ -4,7 +4,6 @@ import secrets as randomness
 
 from service.config import ConfigError, Settings
 from service.outbox.sessions import Sessions
-from service.secrets import SecretProblem
 from service.web.auth import BadKeys
 from service.web.console.given import Console, NumberSetup
 from service.web.console.oidc import Balancer, PublicKeys, keys_address
@@ -21,10 +20,10 @@ TOKEN_BYTES = 32
 
 
 def build_console(settings: Settings, store: Store, reports: Reports, render: Render) -> Console:
-    """The console over this store; raise ConfigError where CONSOLE_USERS cannot be used."""
+    """The console over this store; raise ConfigError where CONSOLE_USERS cannot be used, SecretProblem where not read."""
     try:
         people = People(keys(settings, settings.console_users), monotonic)
-    except (BadKeys, SecretProblem) as error:
+    except BadKeys as error:
         raise ConfigError([str(error)]) from error
     return Console(
         guard=Guard(

@@ -8,7 +8,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, multiprocess
 from service.config import ConfigError, Settings, environment
 from service.metrics import StoreCollector
 from service.outbox.report import Report
-from service.secrets import SecretProblem, Source
+from service.secrets import Source
 from service.web import Parts, create_app
 from service.web.auth import ApiKeys, BadKeys, Signatures
 from service.web.events import Intake
@@ -28,7 +28,7 @@ from service.wiring.store import Store, open_store
 
 
 def build_web_app(settings: Settings, registry: CollectorRegistry | None = None, store: Store | None = None) -> Flask:
-    """The Flask app; raise ConfigError where keys cannot be used.
+    """The Flask app; raise ConfigError where keys cannot be used, SecretProblem where they cannot be read just now.
 
     A store that is given remains the caller's to close. One opened here lasts as long as the process.
     """
@@ -36,7 +36,7 @@ def build_web_app(settings: Settings, registry: CollectorRegistry | None = None,
     try:
         signatures = Signatures(keys(settings, settings.signing_keys), monotonic)
         api_keys = ApiKeys(keys(settings, settings.api_keys), monotonic)
-    except (BadKeys, SecretProblem) as error:
+    except BadKeys as error:
         raise ConfigError([str(error)]) from error
     distinct = list(dict.fromkeys(sources(settings).values()))
     templates = known_templates(settings, store)

@@ -1,13 +1,17 @@
 """Claim → send → settle, round by round, on both databases."""
 
 import logging
-from datetime import timedelta
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
-from service.message import Door, Pause, PauseReason, Priority, Scope, Status, StatusUpdate, Template
+from service.message import Door, Pause, PauseReason, Priority, Scope, Settlement, Status, StatusUpdate, Template
+from service.outbox.outbox import Outbox, StoreUnavailable
 from service.whatsapp.answer import Accepted
 from service.whatsapp.client import Client, Fence
+from tests.conftest import MAX_TRIES, Store
 from tests.dispatch.cloud_api import CloudApi, drop, ok, refuse, silence, text
 from tests.dispatch.conftest import Stages
 from tests.dispatch.stage import NUMBER, Stage, SteppedClock
@@ -44,6 +48,30 @@ def test_a_throttled_message_goes_again_and_uses_up_no_try(
 
     assert stage.status(message_id) == "accepted"
     assert [r.body["biz_opaque_callback_data"] for r in cloud_api.requests] == [f"{message_id}.1", f"{message_id}.2"]
+
+
+class _AwayOnce(Outbox):
+    """Its database is away when the first answer is to be settled."""
+
+    is_away = True
+
+    def settle(self, settlements: Sequence[Settlement], now: datetime) -> None:
+        if self.is_away:
+            self.is_away = False
+            raise StoreUnavailable("gone")
+        super().settle(settlements, now)
+
+
+def test_an_answer_that_the_store_cannot_take_is_settled_once_it_can(
+    stages: Stages, store: Store, cloud_api: CloudApi
+) -> None:
+    stage = stages(store=replace(store, outbox=_AwayOnce(store.engine, max_tries=MAX_TRIES)))
+    (message_id,) = stage.add()
+
+    stage.run_once()
+
+    assert stage.status(message_id) == "accepted"
+    assert len(cloud_api.requests) == 1
 
 
 def test_a_refused_message_has_failed_and_says_why(stage: Stage, cloud_api: CloudApi) -> None:

@@ -1,10 +1,15 @@
 """One dispatcher at a time serves a number; what is in flight when it ends (G4, G6)."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from threading import Event
 
-from service.outbox.outbox import Demand, Outbox, Shares
+import pytest
+from sqlalchemy import Engine
+
+from service.dispatch.tenure import Tenure
+from service.outbox.outbox import Demand, Lease, Outbox, Shares
 from tests.conftest import MAX_TRIES, Store
 from tests.dispatch.cloud_api import CloudApi
 from tests.dispatch.conftest import Stages
@@ -59,6 +64,55 @@ def test_nothing_is_written_once_the_lease_may_have_run_out(
     assert cloud_api.requests == []
     facts = stage.facts(message_id)
     assert (facts.message["status"], facts.attempts[0]["outcome"], facts.message["tries"]) == ("queued", "not_sent", 0)
+
+
+def test_nothing_is_written_in_the_last_two_seconds_of_a_lease(
+    stage: Stage, clock: SteppedClock, cloud_api: CloudApi
+) -> None:
+    (message_id,) = stage.add()
+
+    async def late() -> None:
+        await stage.lane.hold()
+        await stage.lane.round()
+        clock.step(seconds=10.1)
+        await stage.lane.drain()
+        await stage.dispatcher.flush()
+
+    stage.do(late())
+
+    assert cloud_api.requests == []
+    assert stage.status(message_id) == "queued"
+
+
+class _Slow(Outbox):
+    """Its database takes so long to grant or to prolong a lease that its clock has moved on by then."""
+
+    def __init__(self, engine: Engine, pass_time: Callable[[], None]) -> None:
+        super().__init__(engine, max_tries=MAX_TRIES)
+        self._pass_time = pass_time
+
+    def acquire_lease(self, phone_number_id: str, holder: str) -> Lease | None:
+        lease = super().acquire_lease(phone_number_id, holder)
+        self._pass_time()
+        return lease
+
+    def renew_lease(self, lease: Lease, rate: float | None = None) -> bool:
+        renewed = super().renew_lease(lease, rate)
+        self._pass_time()
+        return renewed
+
+
+@pytest.mark.parametrize("times", [1, 2], ids=["the first", "a renewed one"])
+def test_a_lease_counts_from_before_it_was_asked_for(store: Store, clock: SteppedClock, times: int) -> None:
+    tenure = Tenure(
+        _Slow(store.engine, lambda: clock.step(seconds=5)), NUMBER, "first", monotonic=lambda: clock.seconds
+    )
+    for _ in range(times):
+        asyncio.run(tenure.refresh())
+
+    assert tenure.stands(), "twelve seconds, two of them margin, five of them gone"
+    clock.step(seconds=5)
+    assert not tenure.stands()
 
 
 def test_a_graceful_stop_finishes_what_is_in_flight_and_gives_back_the_rest(stage: Stage, cloud_api: CloudApi) -> None:

@@ -36,6 +36,13 @@ def test_an_idle_number_starts_at_once_and_without_a_burst() -> None:
     assert pacer.plan(60.0, 0.05, 10) == [60.0]
 
 
+def test_an_idle_number_keeps_its_distance_from_the_first_message_on() -> None:
+    pacer = Pacer(10)
+    _send_all(pacer, now=0.0)
+    pacer.take(pacer.plan(0.2, 0.05, 10), used=0)
+    assert pacer.plan(60.0, 0.35, 10) == pytest.approx([60.0, 60.1, 60.2, 60.3])
+
+
 def test_a_slot_that_was_planned_and_not_used_comes_again() -> None:
     pacer = Pacer(100)
     planned = pacer.plan(0.0, 0.05, 10)
@@ -62,6 +69,13 @@ def test_every_tenth_slot_is_reserved() -> None:
         reserved += pacer.reserved(len(planned))
         pacer.take(planned, len(planned))
     assert reserved == 70
+
+
+def test_those_that_are_late_go_one_after_the_other() -> None:
+    pacer = Pacer(10)
+    slots = _send_all(pacer, now=0.0, horizon=0.35)
+    moments = [3.0 + pacer.turn(3.0) for _ in slots]
+    assert moments == pytest.approx([3.0 + n * 0.1 * CLOSEST for n in range(4)])
 
 
 @settings(deadline=None)

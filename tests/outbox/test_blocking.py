@@ -104,7 +104,7 @@ def test_a_suppressed_message_uses_up_no_key(desk: Desk) -> None:
     suppress(desk)
     assert answers(desk, message(1, to=TO)) == ["suppressed"]
     consent(desk).lift(TO, NOW)
-    assert answers(desk, message(1, to=TO)) == ["accepted"]
+    assert answers(desk, message(1, message_id="later", to=TO)) == ["accepted"]
 
 
 def test_one_suppressed_recipient_does_not_spoil_the_others(desk: Desk) -> None:

@@ -112,6 +112,15 @@ def test_nothing_is_claimed_under_an_earlier_epoch(desk: Desk) -> None:
     assert len(desk.claim()) == 1
 
 
+def test_nothing_is_claimed_under_an_earlier_epoch_of_the_same_holder(desk: Desk) -> None:
+    desk.add(message())
+    desk.let_the_lease_run_out()
+    again = desk.store.outbox.acquire_lease(NUMBER, desk.lease.holder)
+    assert again is not None
+    assert desk.store.outbox.claim(Demand(desk.lease, 1), NOW) == []
+    assert len(desk.store.outbox.claim(Demand(again, 1), NOW)) == 1
+
+
 def test_a_claim_writes_the_attempt_before_anything_is_sent(desk: Desk) -> None:
     [attempt] = desk.claimed(message())
     assert (attempt.number, attempt.tries, attempt.started_at) == (1, 0, NOW)

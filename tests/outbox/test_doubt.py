@@ -241,6 +241,24 @@ def test_news_between_the_evidence_and_the_writing_keeps_it_from_going_again(sce
     assert scene.desk.status(scene.doubtful) == "delivered"
 
 
+def test_an_older_attempts_answer_between_the_evidence_and_the_writing_keeps_it_from_going_again(scene: Scene) -> None:
+    """The message stays unanswered, since its newest attempt is: only that Meta has it tells."""
+    scene.desk.judge(JUDGED_AT)
+    [second] = scene.desk.claim(now=JUDGED_AT)
+    scene.desk.settle(unanswered(second), now=JUDGED_AT)
+    peers = scene.desk.claimed(*(message(n) for n in range(100, 120)), now=JUDGED_AT)
+    scene.desk.settle(*(accepted(peer) for peer in peers))
+    scene.desk.tell(*(news(peer, Status.SENT) for peer in peers))
+    store, number = scene.desk.store, scene.doubtful.message.phone_number_id
+    with store.engine.connect() as connection:
+        lost = doubt.never_taken(connection, number, JUDGED_AT + GRACE, GRACE, MAX_TRIES)
+    assert lost == [("m00000", 2)]
+    scene.desk.settle(accepted(scene.doubtful, wamid="late"), now=JUDGED_AT)
+    with store.engine.begin() as connection:
+        assert doubt.queue_again(connection, scene.desk.lease, lost, JUDGED_AT + GRACE) == 0
+    assert scene.desk.status(scene.doubtful) == "unanswered"
+
+
 def test_all_that_share_the_evidence_go_again_and_the_others_stay(scene: Scene) -> None:
     with scene.desk.store.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE messages SET template_name = 'another' WHERE message_id < 'm00011'")

@@ -116,6 +116,16 @@ def test_a_write_lock_that_does_not_come_free_is_unavailable_and_stores_nothing(
     engine.dispose()
 
 
+def test_a_commit_waits_for_the_disk(store: Store) -> None:
+    """What was accepted survives a machine that loses its power (G1)."""
+    asked, wanted = {
+        "sqlite": ("PRAGMA synchronous", 2),  # FULL
+        "postgresql": ("SHOW synchronous_commit", "on"),
+    }[store.engine.dialect.name]
+    with store.engine.connect() as connection:
+        assert connection.exec_driver_sql(asked).scalar_one() == wanted
+
+
 def test_the_store_is_proven_by_writing(store: Store) -> None:
     store.outbox.prove_writable(NOW)
     store.outbox.prove_writable(NOW)

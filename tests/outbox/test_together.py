@@ -1,6 +1,7 @@
 """What comes at the same moment goes into one transaction, and each gets what it would have got alone (G1, G2, G3)."""
 
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -125,3 +126,19 @@ def test_an_event_that_was_parked_goes_by_the_moment_of_its_own_receipt(desk: De
     held, free = (desk.store.outbox.add(one, now) for one in (parked, fresh))
     assert ('"duplicates":1' in held.answer, '"accepted":1' in free.answer) == (True, True)
     assert desk.count(tables.messages) == 2
+
+
+def test_an_event_that_was_parked_does_not_go_with_what_comes_at_the_same_moment(desk: Desk) -> None:
+    """They would share one moment of receipt, and the fresh one would find a key that has expired to be held."""
+    desk.add(message(1), keys_expire_at=later(minutes=15))
+    outbox, now = desk.store.outbox, later(minutes=20)
+    parked = event(message(1, message_id="parked"), n=2, received_at=later(minutes=10))
+    fresh = event(message(1, message_id="fresh"), n=3, received_at=now)
+    deadline = time.monotonic() + 10
+    with ThreadPoolExecutor(2) as threads:
+        with outbox._adding._turn:  # somebody writes: whoever comes waits, and goes with the others who wait
+            held, free = [threads.submit(outbox.add, one, now) for one in (parked, fresh)]
+            while len(outbox._adding) + held.done() < 2 and time.monotonic() < deadline:
+                threading.Event().wait(0.001)
+        assert '"duplicates":1' in held.result().answer
+        assert '"accepted":1' in free.result().answer
