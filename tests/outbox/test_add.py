@@ -229,6 +229,16 @@ def test_events_with_overlapping_recipients_in_opposite_order_do_not_block_each_
     assert desk.count(tables.messages) == 200
 
 
+def test_keys_are_claimed_in_their_order_whatever_the_events(desk: Desk) -> None:
+    """As any lock is: what the test above can only meet by chance."""
+    desk.add(*(message(n) for n in (5, 1, 4, 2, 3)))
+    place = "rowid" if desk.store.engine.dialect.name == "sqlite" else "ctid"
+    with desk.store.engine.connect() as connection:
+        keys = connection.exec_driver_sql(f"SELECT key FROM keys ORDER BY {place}").scalars().all()
+    assert keys == sorted(keys)
+    assert len(keys) == 5
+
+
 def test_work_is_announced_after_the_commit_and_only_where_there_is_some(desk: Desk) -> None:
     seen: list[list[str]] = []
 
