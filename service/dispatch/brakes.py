@@ -14,7 +14,7 @@ from service.outbox.outbox import Outbox, PauseKey, StoreUnavailable
 from service.secrets import Credentials, SecretProblem, fingerprint
 from service.whatsapp.errors import Verdict, verdict_on
 from service.whatsapp.pausing import Account, Place, pause_for
-from service.whatsapp.send_error import SendError, Throttled, Unanswered
+from service.whatsapp.send_error import SendError, Throttled, Unanswered, Unavailable
 
 AT_MOST_EVERY = 1.0
 """Seconds within which the same pause is made once."""
@@ -22,6 +22,9 @@ LONG = timedelta(minutes=1)
 """A wait from which on an operator sees it, and the number's next dispatcher keeps it."""
 SILENT_IN_A_ROW = 10
 """So many requests one after the other that nobody answered: Meta is down, and each more is one more in doubt."""
+
+UNREACHED_IN_A_ROW = 10
+"""So many one after the other that found nobody to talk to: it is not the one connection, and somebody should know."""
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +45,7 @@ class Brakes:
         self._refusal = asyncio.Lock()
         self._recheck_at = self._read_again_at = clock.monotonic()
         self._made_at: dict[PauseKey, float] = {}
-        self._silent = 0
+        self._silent = self._unreached_in_a_row = 0
 
     async def credentials(self) -> Credentials | None:
         """The number's token, or None with a pause that says what is wrong with its secret."""
@@ -56,9 +59,14 @@ class Brakes:
             await self._pause_for_secret(problem)
             return None
 
+    @property
+    def is_unreached(self) -> bool:
+        """Whether nobody is there to talk to, as far as the last requests tell."""
+        return self._unreached_in_a_row >= UNREACHED_IN_A_ROW
+
     def answered(self) -> None:
         """Meta answered, whatever it said."""
-        self._silent = 0
+        self._silent = self._unreached_in_a_row = 0
 
     async def heed(self, error: SendError, attempt: Attempt, credentials: Credentials) -> None:
         """Brake for what was answered; the error's wait is what its own message has to wait then."""
@@ -68,6 +76,8 @@ class Brakes:
             return
         if error.http_status is not None:
             self.answered()
+        elif isinstance(error, Unavailable):
+            self._unreached(error)
         verdict = verdict_on(error.code, error.subcode, error.http_status)
         if isinstance(error, Throttled) and error.scope is Scope.RECIPIENT:
             spaced = timedelta(seconds=self._spacing.refused(attempt.message.to, now))
@@ -81,10 +91,18 @@ class Brakes:
     def _unanswered(self, now: float) -> None:
         """One proves nothing; where nothing is answered any more, few go until something is."""
         self._silent += 1
+        self._unreached_in_a_row = 0
         if self._silent >= SILENT_IN_A_ROW:
             self._slow_down(now)
         if self._silent == SILENT_IN_A_ROW:
             log.error("number.unanswered phone_number_id=%s in_a_row=%d", self._number.phone_number_id, self._silent)
+
+    def _unreached(self, error: Unavailable) -> None:
+        """Nothing was sent, so nothing is in doubt, and all goes on by itself: it is only said."""
+        self._unreached_in_a_row += 1
+        if self._unreached_in_a_row == UNREACHED_IN_A_ROW:
+            facts = self._number.phone_number_id, self._unreached_in_a_row, error.title
+            log.error("number.unreached phone_number_id=%s in_a_row=%d reason=%s", *facts)
 
     def _slow_down(self, now: float) -> None:
         self._pacer.slow_down(now)

@@ -61,6 +61,7 @@ class Upkeep:
         self._wake = wake
         self._judge_at = self._expire_at = self._shelve_at = self._ask_at = clock.monotonic()
         self._ahead = self._by_how_much_ahead()
+        self._was_unreached = False
 
     async def take_over(self, lease: Lease) -> None:
         """Begin where an earlier holder of the number ended; nothing is claimed before this is done."""
@@ -83,9 +84,11 @@ class Upkeep:
         await self._do(lease)
 
     async def run(self, lease: Lease) -> None:
-        """Do what is due."""
+        """Do what is due. When Meta is out of reach, and when it is back, it is asked at once: people see what it says."""
         await self._do(lease)
-        if self._clock.monotonic() >= self._ask_at:
+        is_unreached = self._brakes.is_unreached
+        if is_unreached != self._was_unreached or self._clock.monotonic() >= self._ask_at:
+            self._was_unreached = is_unreached
             await self._ask_meta(self._clock.now())
 
     def rest(self) -> None:
