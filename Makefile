@@ -62,7 +62,7 @@ audit: sbom  ## asks an advisory service for known vulnerabilities of what is sh
 sbom: $(AUDIT)/.installed  ## what is shipped, as a bill of materials: build/sbom.json
 	@$(AUDIT)/bin/python -m deploy.audit sbom
 
-proof: $(READY)  ## crashes, faults under load, guards removed in turn and a soak, with figures; two hours
+proof: $(READY)  ## crashes, faults under load, guards removed in turn and a soak, with figures; three hours
 	$(BIN)/pytest -s -m 'proof or not proof' tests/crash tests/faults tests/mutations
 
 bench: $(READY)  ## timings of this machine, with their goals; ROW=dispatch, web, latency or shim for a part

@@ -43,6 +43,7 @@ class Trouble:
     silent: bool = True
     again: bool = False
     seconds: float = 4.0
+    events: int = EVENTS
 
     def shown(self, system: System, serving: str) -> Iterator[str]:
         """What is seen while it lasts."""
@@ -71,20 +72,21 @@ TROUBLES = (
     Trouble("200 page, took nothing", {"kind": "raw", "http_status": 200, "body": PAGE, "accepted": False}, again=True),
     Trouble("200 without wamid", {"kind": "no_wamid"}),
 )
-IN_BRIEF = {("resets, took it", "sqlite")}
-"""What runs with all other tests."""
+BRIEFLY = Trouble("resets, took it, briefly", {"kind": "drop", "accepted": True}, seconds=1.0, events=8)
 CASES = [
-    pytest.param(
-        database, one, id=f"{one.name}-{database}", marks=() if (one.name, database) in IN_BRIEF else pytest.mark.proof
-    )
-    for one in TROUBLES
-    for database in ("sqlite", "postgresql")
+    pytest.param("sqlite", BRIEFLY, id="briefly"),
+    *(
+        pytest.param(database, one, id=f"{one.name}-{database}", marks=pytest.mark.proof)
+        for one in TROUBLES
+        for database in ("sqlite", "postgresql")
+    ),
 ]
+"""The first runs with all other tests."""
 
 
 @contextmanager
 def sending(
-    database_url: str, folder: Path, sample: dict[str, Any], *options: str, **more: str
+    database_url: str, folder: Path, sample: dict[str, Any], *options: str, events: int = EVENTS, **more: str
 ) -> Iterator[tuple[System, Traffic, Wire]]:
     """Web, two dispatchers that reach the Cloud API by a wire, and a campaign of which a tenth has been sent."""
     with running(database_url, folder, **{**SETTINGS, **more}) as system, wire(system.sandbox) as to_meta:
@@ -93,7 +95,7 @@ def sending(
         system.start_web()
         for name in NAMES:
             system.start_dispatcher(name)
-        with Traffic(system, sample, events=EVENTS, size=SIZE) as traffic:
+        with Traffic(system, sample, events=events, size=SIZE) as traffic:
             traffic.until_part_sent(0.1)
             yield system, traffic, to_meta
 
@@ -102,7 +104,7 @@ def sending(
 def test_whatever_the_cloud_api_answers_nothing_is_lost_or_sent_twice(
     database_url: str, tmp_path: Path, sample: dict[str, Any], record: Record, trouble: Trouble
 ) -> None:
-    with sending(database_url, tmp_path, sample) as (system, traffic, _):
+    with sending(database_url, tmp_path, sample, events=trouble.events) as (system, traffic, _):
         serving = system.served()[NUMBER]
         system.fault(**trouble.fault)
         began = time.monotonic()

@@ -163,9 +163,7 @@ def test_a_worker_that_is_lost_while_keys_cannot_be_read_takes_nobody_with_it(
         record(traffic.judge("worker lost, keys unreadable", tried=1, recovered=recovered, seen=seen))
 
 
-@pytest.mark.parametrize(
-    "database_url", [pytest.param("sqlite", marks=pytest.mark.proof), "postgresql"], indirect=["database_url"]
-)
+@pytest.mark.proof
 def test_notifications_that_cannot_be_checked_keep_no_event_waiting(
     database_url: str, tmp_path: Path, sample: dict[str, Any], aws: Aws, record: Record
 ) -> None:

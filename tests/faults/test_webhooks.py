@@ -31,16 +31,16 @@ Record = Callable[[Row], None]
 
 
 @pytest.mark.parametrize(
-    ("database_url", "times"),
+    ("database_url", "times", "events"),
     [
-        ("postgresql", 2),
-        pytest.param("postgresql", 10, marks=pytest.mark.proof),
-        pytest.param("sqlite", 10, marks=pytest.mark.proof),
+        ("postgresql", 2, 10),
+        pytest.param("postgresql", 10, 20, marks=pytest.mark.proof),
+        pytest.param("sqlite", 10, 20, marks=pytest.mark.proof),
     ],
     indirect=["database_url"],
 )
 def test_a_flood_of_notifications_is_applied_once_and_keeps_nobody_else_out(
-    database_url: str, tmp_path: Path, sample: dict[str, Any], record: Record, times: int
+    database_url: str, tmp_path: Path, sample: dict[str, Any], record: Record, times: int, events: int
 ) -> None:
     """The sandbox tells nothing: all that is known of the messages comes out of the flood."""
     rng = Random(9)
@@ -49,7 +49,7 @@ def test_a_flood_of_notifications_is_applied_once_and_keeps_nobody_else_out(
         system.start_web()
         for name in NAMES:
             system.start_dispatcher(name)
-        with Traffic(system, sample, events=EVENTS, size=SIZE) as traffic, watched(system) as megabytes:
+        with Traffic(system, sample, events=events, size=SIZE) as traffic, watched(system) as megabytes:
             traffic.until_part_sent(0.3)
             assert traffic.accepted < traffic.total, "this run proved nothing: all had been taken"
             answers = pour(system, of_all_kinds(Flood(system.journal(), rng, times)))
