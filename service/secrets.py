@@ -130,13 +130,18 @@ class Renewed(Generic[T]):
     def __init__(
         self, entries: KeyEntries, parse: Callable[[Sequence[str]], T], monotonic: Callable[[], float]
     ) -> None:
-        """Raise SecretProblem or UnusableKeys."""
+        """Raise SecretProblem for keys in a secret that cannot be read or used, UnusableKeys for those that never change."""
         self._entries = entries
         self._parse = parse
         self._monotonic = monotonic
         self._reading = threading.Lock()
         self._read_at = monotonic()
-        self._value = parse(entries.read())
+        try:
+            self._value = parse(entries.read())
+        except UnusableKeys as error:
+            if entries.secret is None:
+                raise
+            raise SecretProblem(f"secret {entries.secret}: {error}") from error
 
     def get(self) -> T:
         """At most RENEWED_SECONDS old, as long as the secret can be read."""

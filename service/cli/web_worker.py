@@ -19,7 +19,7 @@ from service.secrets import SecretProblem
 READ_SECONDS = 15.0
 """6 MB, the longest body, within it is 3.4 Mbit/s. Nothing but reading ends then: an answer may take longer."""
 AGAIN_SECONDS = 1.0
-"""How soon keys that could not be read are asked for again."""
+"""How soon keys in a secret that could not be used are asked for again."""
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         self._begun: dict[TConn, float] = {}
 
     def load_wsgi(self) -> None:
-        """Wait for keys that cannot be read: gunicorn ends the whole service, the other workers too, if one cannot begin."""
+        """Wait for keys in a secret that cannot be used: gunicorn ends all other workers too, if one cannot begin."""
         while self.alive:
             try:
                 return super().load_wsgi()  # type: ignore[no-any-return]

@@ -112,8 +112,8 @@ _turns: WeakKeyDictionary[Engine, threading.Lock] = WeakKeyDictionary()
 
 
 @contextmanager
-def _turn(engine: Engine) -> Iterator[None]:
-    """Where writers wait for each other, _TURN_SECONDS at most; then StoreUnavailable is raised.
+def _turn(engine: Engine, seconds: float) -> Iterator[None]:
+    """Where writers wait for each other, so long at most; then StoreUnavailable is raised.
 
     SQLite has one. Threads of one process queue here, in order and at once; its own busy handler only sleeps and retries, and
     would let some of them starve. Where another process keeps the file locked, the last in the queue must not wait for the sum
@@ -123,7 +123,7 @@ def _turn(engine: Engine) -> Iterator[None]:
         yield
         return
     turn = _turns.setdefault(engine, threading.Lock())
-    if not turn.acquire(timeout=_TURN_SECONDS):
+    if not turn.acquire(timeout=seconds):
         raise StoreUnavailable("the database is locked, and others of this process wait for it already")
     try:
         yield
@@ -132,9 +132,12 @@ def _turn(engine: Engine) -> Iterator[None]:
 
 
 @contextmanager
-def transaction(engine: Engine) -> Iterator[Connection]:
-    """Commit at the end, or nothing at all. Raise StoreUnavailable where the database is the reason."""
-    with _turn(engine), _translated(), engine.begin() as connection:
+def transaction(engine: Engine, turn_seconds: float = _TURN_SECONDS) -> Iterator[Connection]:
+    """Commit at the end, or nothing at all. Raise StoreUnavailable where the database is the reason.
+
+    On SQLite nobody waits longer than `turn_seconds` for the other writers of this process.
+    """
+    with _turn(engine, turn_seconds), _translated(), engine.begin() as connection:
         yield connection
 
 

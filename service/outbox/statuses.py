@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, select, update
 from sqlalchemy.sql.dml import Update
 
-from service.message import MOVES, Outcome, Pause, Status, StatusUpdate, Template
+from service.message import MOVES, REACHED, Outcome, Pause, Status, StatusUpdate, Template
 from service.outbox import blocking, consent, outcomes, rows, tables
 from service.outbox.queue import lock_messages
 
@@ -38,6 +38,9 @@ _attempts = tables.attempts
 _unmatched = tables.unmatched_statuses
 
 AttemptId = tuple[str, int]
+
+_PERHAPS_TAKEN = {None, *(outcome.value for outcome in REACHED)}
+"""The outcomes of attempts that Meta has, or may have, or that are under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +155,11 @@ def _apply_to(
     messages = {row.message_id: row for row in lock_messages(connection, ids, *_LOOKED_AT)}
     changes = []
     news_of: dict[AttemptId, _News] = {}
+    perhaps_taken: dict[str, int] = {}
     for row in connection.execute(select(*_BEFORE).where(rows.among(connection, _attempts.c.message_id, ids))):
         updates = by_attempt.get((row.message_id, row.attempt), ())
+        if updates or row.outcome in _PERHAPS_TAKEN or any(getattr(row, name) for name in _MOMENT.values()):
+            perhaps_taken[row.message_id] = max(row.attempt, perhaps_taken.get(row.message_id, 0))
         fresh = _first_of_each(news for news in updates if getattr(row, _MOMENT[news.status]) is None)
         applied.new += len(fresh)
         applied.known += len(updates) - len(fresh)
@@ -162,7 +168,7 @@ def _apply_to(
             news_of[row.message_id, row.attempt] = _News(fresh, has_failed=row.failed_at is not None)
     if changes:
         _CHANGE_ATTEMPT.execute(connection, changes)
-        applied.failed += _move_messages(connection, messages, news_of, now, max_tries)
+        applied.failed += _move_messages(connection, messages, perhaps_taken, news_of, now, max_tries)
         refused = {of: one.at for (of, _), news in news_of.items() for one in news.updates if one.opted_out}
         consent.refused_marketing(connection, refused, now)
 
@@ -215,20 +221,26 @@ def _attempt_change(row: Row[Any], fresh: Sequence[StatusUpdate]) -> dict[str, A
 def _move_messages(
     connection: Connection,
     messages: Mapping[str, Row[Any]],
+    perhaps_taken: Mapping[str, int],
     news_of: Mapping[AttemptId, _News],
     now: datetime,
     max_tries: int,
 ) -> list[LateFailure]:
     """Move each message whose newest attempt has news; leaving `sending` before the answer came counts as a try.
 
+    What Meta certainly did not take does not stand between a message and the attempt before it: else a message that is known to
+    have arrived would go again, because a limit held up the attempt that somebody wished after it.
+
     Returned are the failures of all attempts, older ones too.
     """
     changes = []
     for row in messages.values():
-        news = news_of.get((row.message_id, row.attempts))
+        before = Status(row.status)
+        has_ended = before in {Status.FAILED, Status.EXPIRED}
+        attempt = row.attempts if has_ended else perhaps_taken.get(row.message_id, row.attempts)
+        news = news_of.get((row.message_id, attempt))
         if news is None:
             continue
-        before = Status(row.status)
         tries = row.tries + (before is Status.SENDING)
         due_at = _late_due_at(news, tries, now)
         again = due_at is not None and tries < max_tries and due_at < row.expires_at

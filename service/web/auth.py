@@ -23,6 +23,9 @@ from service.web.problems import problem, unauthorised
 SCOPES = ("send", "read", "operate", "pii")
 _ENTRY = re.compile(r"(?P<name>[A-Za-z0-9_-]+):(?P<scopes>[a-z+]+):(?P<digest>[0-9a-f]{64})")
 
+_SIGNING_KEY = re.compile(r"(?:whsec_)?[A-Za-z0-9+/]+={0,2}")
+"""The library leaves out whatever is no base64, and would make a key of any text. The stack's own key has no `whsec_`."""
+
 P = ParamSpec("P")
 
 
@@ -53,7 +56,8 @@ class Signatures:
 
 def _parse_signing_keys(entries: Sequence[str]) -> list[Webhook]:
     try:
-        return [Webhook(key) for key in entries]
+        if all(_SIGNING_KEY.fullmatch(key) for key in entries):
+            return [Webhook(key) for key in entries]
     except (binascii.Error, ValueError, EmptyWebhookSecretError):
         pass  # and raised outside: the error's own text may quote the key
     raise BadKeys("SIGNING_KEYS: each key is whsec_ followed by base64; make one with: openssl rand -base64 32")

@@ -2,6 +2,7 @@
 
 Flood.rounds   what is told of the messages in the journal, mixed up, with items in it that nobody can read
 pour           posts it from several callers at once, and again where it was not taken
+forge          posts what nobody signed, or somebody else
 memory         what the processes that take it use, at each moment
 """
 
@@ -28,6 +29,8 @@ STATUSES = ("sent", "delivered", "read")
 BATCH = 1000
 """Meta's limit for the updates in one notification."""
 WABA = "102290129340398"
+AGAIN = 131016
+"""Meta's code for a service that was unavailable: a message that failed of it is sent again."""
 GARBAGE: tuple[Any, ...] = (
     None,
     17,
@@ -50,9 +53,10 @@ GARBAGE: tuple[Any, ...] = (
 """What stands among the good ones."""
 
 
-def update(line: Mapping[str, str], status: str, at: int) -> dict[str, Any]:
+def update(line: Mapping[str, str], status: str, at: int, **more: Any) -> dict[str, Any]:
     """One status of a message, from its line in the journal."""
     return {
+        **more,
         "id": line["wamid"],
         "status": status,
         "timestamp": str(at),
@@ -94,20 +98,19 @@ class Flood:
             yield notification([item])
 
 
+def late_failures(lines: Iterable[Mapping[str, str]]) -> list[Any]:
+    """That each of them failed, of which Meta was the cause: where it could be true, such a message would go again."""
+    errors = [{"code": AGAIN, "title": "Service unavailable"}]
+    return [update(line, "failed", int(time.time()), errors=errors) for line in lines]
+
+
 def pour(system: System, bodies: Iterable[bytes], callers: int = 6) -> Counter[str]:
     """Post all of them; what is not answered with 200 is posted again, as Meta does. What the answers were."""
     answers: Counter[str] = Counter()
 
     def post(body: bytes) -> None:
-        signed = hmac.new(SECRET, body, hashlib.sha256).hexdigest()
-        headers = {"X-Hub-Signature-256": f"sha256={signed}", "Content-Type": "application/json"}
         for _ in range(20):
-            answer = "none"
-            try:
-                url = f"{system.url}/webhooks/whatsapp"
-                answer = str(requests.post(url, data=body, headers=headers, timeout=30).status_code)
-            except requests.RequestException:
-                pass
+            answer = _posted(system, body, _signature(SECRET, body))
             answers[answer] += 1
             if answer == "200":
                 return
@@ -118,6 +121,36 @@ def pour(system: System, bodies: Iterable[bytes], callers: int = 6) -> Counter[s
         for _ in threads.map(post, bodies):
             pass
     return answers
+
+
+def forge(system: System, body: bytes) -> Counter[str]:
+    """Post it with no signature and with each kind that is not right for it; what the answers were."""
+    right = _signature(SECRET, body)
+    wrong = (
+        None,
+        "",
+        "sha256=",
+        _signature(b"somebody-elses-secret", body),
+        _signature(SECRET, body + b" "),
+        right.removeprefix("sha256="),
+        right.replace("sha256", "sha1"),
+        right[:-1],
+    )
+    return Counter(_posted(system, body, one) for one in wrong)
+
+
+def _signature(secret: bytes, body: bytes) -> str:
+    return f"sha256={hmac.new(secret, body, hashlib.sha256).hexdigest()}"
+
+
+def _posted(system: System, body: bytes, signature: str | None) -> str:
+    """The HTTP status of the answer, or "none"."""
+    signed = {} if signature is None else {"X-Hub-Signature-256": signature}
+    headers = {"Content-Type": "application/json", **signed}
+    try:
+        return str(requests.post(f"{system.url}/webhooks/whatsapp", data=body, headers=headers, timeout=30).status_code)
+    except requests.RequestException:
+        return "none"
 
 
 def memory(system: System) -> int:

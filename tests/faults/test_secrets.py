@@ -31,6 +31,8 @@ TOKEN, NEW_TOKEN = "the-token-of-last-year", "the-token-of-this-year"
 SECRET = {"FB_APP_TOKEN": TOKEN, "FB_APP_SECRET": "sandbox-app-secret", "WEBHOOK_VERIFY_TOKEN": "a-word"}
 WELL = json.dumps(SECRET)
 THROTTLED = b'{"__type": "ThrottlingException", "message": "Rate exceeded"}'
+NO_KEY = {"no key in it": "nothing that is a key", "a key in JSON": json.dumps({"SIGNING_KEYS": "whsec_AAAA"})}
+"""What keys may be replaced with by mistake."""
 EVENTS, SIZE = 20, 50
 RECHECK_SECONDS = 60.0
 """How often a dispatcher looks at a secret that it could not use, and the web service at its keys."""
@@ -73,8 +75,10 @@ AWAY: dict[str, tuple[Callable[[Wire], None], str]] = {
     "hangs": (Wire.hang, "ReadTimeoutError"),
     "throttles": (lambda to_aws: to_aws.answer(400, THROTTLED), "ThrottlingException"),
 }
+WITHOUT_TOKEN = {name: value for name, value in SECRET.items() if name != "FB_APP_TOKEN"}
 UNUSABLE = {
-    "without a token": (json.dumps({**SECRET, "FB_APP_TOKEN": ""}), "has no FB_APP_TOKEN"),
+    "without a token": (json.dumps(WITHOUT_TOKEN), "has no FB_APP_TOKEN"),
+    "an empty token": (json.dumps({**SECRET, "FB_APP_TOKEN": ""}), "has no FB_APP_TOKEN"),
     "not JSON": (TOKEN, "is not a JSON object"),
 }
 
@@ -137,30 +141,45 @@ def test_a_web_service_that_cannot_read_its_keys_says_so_and_starts_once_it_can(
 
 
 @pytest.mark.parametrize(
-    "database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.proof)], indirect=["database_url"]
+    ("database_url", "how"),
+    [
+        ("sqlite", "refuses"),
+        pytest.param("postgresql", "refuses", marks=pytest.mark.proof),
+        *(
+            pytest.param(database, how, marks=pytest.mark.proof)
+            for database in ("sqlite", "postgresql")
+            for how in NO_KEY
+        ),
+    ],
+    indirect=["database_url"],
 )
-def test_a_worker_that_is_lost_while_keys_cannot_be_read_takes_nobody_with_it(
-    database_url: str, tmp_path: Path, sample: dict[str, Any], aws: Aws, record: Record
+def test_a_worker_that_is_lost_while_keys_cannot_be_used_takes_nobody_with_it(
+    database_url: str, tmp_path: Path, sample: dict[str, Any], aws: Aws, record: Record, how: str
 ) -> None:
     with with_secrets(database_url, tmp_path, aws) as (system, to_aws, _, _arn):
-        system.settings["SIGNING_KEYS"] = aws.new_secret(system._key)
+        system.settings["SIGNING_KEYS"] = keys = aws.new_secret(system._key)
+        why = ": SIGNING_KEYS: each key is whsec_" if how in NO_KEY else " could not be read"
         system.start_web()
         system.start_dispatcher()
         with Traffic(system, sample, events=EVENTS, size=SIZE, per_second=2.0) as traffic:
             traffic.until_part_sent(0.05)
-            to_aws.refuse()
+            if how in NO_KEY:
+                aws.change_secret(keys, NO_KEY[how])
+            else:
+                AWAY[how][0](to_aws)
             os.kill(children(system.pid("web"))[0], signal.SIGKILL)
             seen = (
                 windows.log(system, "web", r"Worker \(pid:\d+\) was sent SIGKILL"),
-                windows.log(system, "web", r"worker\.waits reason=secret arn:\S+ could not be read"),
+                windows.log(system, "web", rf"worker\.waits reason=secret arn:\S+{why}"),
             )
             before = traffic.accepted
             assert before < traffic.total, "this run proved nothing: all had been taken"
             system.until(lambda: traffic.accepted > before, "the other worker to take an event", 30)
+            aws.change_secret(keys, system._key)
             to_aws.mend()
             recovered = until_all_read(system, traffic, time.monotonic())
         assert windows.read(system, "web", "channel_recipients_total", result="accepted") >= traffic.total - SIZE
-        record(traffic.judge("worker lost, keys unreadable", tried=1, recovered=recovered, seen=seen))
+        record(traffic.judge(f"worker lost, keys: {how}", tried=1, recovered=recovered, seen=seen))
 
 
 @pytest.mark.proof
@@ -223,8 +242,13 @@ def seconds_to_take(system: System, sample: dict[str, Any], number: int) -> floa
 
 @pytest.mark.proof
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("database_url", "how"),
+    [("sqlite", "refuses"), ("postgresql", "refuses"), ("sqlite", "throttles"), ("postgresql", "hangs")],
+    indirect=["database_url"],
+)
 def test_a_token_that_is_refused_while_the_secret_cannot_be_read_is_replaced_once_it_can(
-    database_url: str, tmp_path: Path, sample: dict[str, Any], aws: Aws, record: Record
+    database_url: str, tmp_path: Path, sample: dict[str, Any], aws: Aws, record: Record, how: str
 ) -> None:
     """As long as Meta takes the token that is known, nobody notices; the web service goes on with the keys it has."""
     with with_secrets(database_url, tmp_path, aws) as (system, to_aws, _, arn):
@@ -233,11 +257,11 @@ def test_a_token_that_is_refused_while_the_secret_cannot_be_read_is_replaced_onc
         system.start_dispatcher()
         with Traffic(system, sample, events=EVENTS, size=SIZE, per_second=0.25) as traffic:
             traffic.until_part_sent(0.05)
-            to_aws.refuse()
+            AWAY[how][0](to_aws)
             kept = windows.log(system, "web", r"keys\.not_renewed secret=arn:\S+ reason=", seconds=RECHECK_SECONDS + 15)
             went = system.accepted()
             system.accept_only(NEW_TOKEN)
-            seen = (kept, *paused(system, "EndpointConnectionError"))
+            seen = (kept, *paused(system, AWAY[how][1]))
             assert went >= traffic.total * 0.6, "it did not go on with the token that it knew"
             aws.change_secret(arn, json.dumps({**SECRET, "FB_APP_TOKEN": NEW_TOKEN}))
             to_aws.mend()
@@ -245,4 +269,4 @@ def test_a_token_that_is_refused_while_the_secret_cannot_be_read_is_replaced_onc
             system.until(lambda: system.accepted() > went + SIZE, "sending to go on", RECHECK_SECONDS + 30)
             recovered = until_all_read(system, traffic, since)
         assert set(traffic.answers) == {"202"}
-        record(traffic.judge("token refused, secret away", tried=1, recovered=recovered, seen=seen))
+        record(traffic.judge(f"token refused, secret {how}", tried=1, recovered=recovered, seen=seen))

@@ -1,9 +1,11 @@
 """Meta floods the webhook in mid-campaign: everything several times, in any order, a thousand at once, with garbage in it.
 
 All of it is applied once, no status goes back, events are taken meanwhile, and the web service's memory stays bounded.
+What Meta has not signed is not even read.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -14,7 +16,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.faults import windows
-from tests.faults.flood import GARBAGE, Flood, pour, watched
+from tests.faults.flood import BATCH, GARBAGE, Flood, forge, late_failures, notification, pour, watched
 from tests.faults.rows import Row
 from tests.faults.test_database import NAMES, SETTINGS, until_all_read
 from tests.faults.traffic import Traffic
@@ -59,10 +61,13 @@ def test_a_flood_of_notifications_is_applied_once_and_keeps_nobody_else_out(
             answers += pour(system, of_all_kinds(Flood(system.journal(), rng, times)))
             recovered = until_all_read(system, traffic, since)
             at_the_end = moments(system)
+            assert new_statuses(system) == 3 * traffic.total
+            answers += pour(system, in_batches(2 * late_failures(system.journal())))
+            assert (system.counts(), moments(system)) == ({"read": traffic.total}, at_the_end), "what was read failed"
+            assert new_statuses(system) == 4 * traffic.total, "each attempt keeps what was told of it, once"
         assert set(answers) == {"200"}, answers
         assert set(traffic.answers) == {"202"}, traffic.answers
         assert {one: at_the_end[one] for one in halfway} == halfway, "what was told first did not stay"
-        assert new_statuses(system) == 3 * traffic.total
         print(f"web held {megabytes[0]} MB before, {max(megabytes)} MB at most, {megabytes[-1]} MB after")
         assert max(megabytes) - megabytes[0] < GROWTH_MEGABYTES
         seen = (
@@ -80,6 +85,11 @@ def of_all_kinds(flood: Flood) -> Iterator[bytes]:
     return chain(flood.batches(), flood.batches(PADDING), flood.singles(100))
 
 
+def in_batches(items: list[Any]) -> Iterator[bytes]:
+    """All of them, as many in one as Meta sends at most."""
+    return (notification(items[begin : begin + BATCH]) for begin in range(0, len(items), BATCH))
+
+
 def new_statuses(system: System) -> int:
     """How many updates told something new, by the web service's own count."""
     return int(windows.read(system, "web", "channel_statuses_total", kind="new"))
@@ -93,7 +103,7 @@ def moments(system: System) -> dict[str, tuple[Any, ...]]:
 
 
 @pytest.mark.proof
-def test_notifications_that_nobody_signed_or_can_read_change_nothing(
+def test_notifications_that_nobody_can_read_change_nothing(
     database_url: str, tmp_path: Path, sample: dict[str, Any], record: Record
 ) -> None:
     """Only garbage, by the thousand: Meta is answered 200, for it would only come again."""
@@ -111,3 +121,37 @@ def test_notifications_that_nobody_signed_or_can_read_change_nothing(
         assert set(traffic.answers) == {"202"}, traffic.answers
         seen = (windows.metric(system, "web", "channel_statuses_total", kind="unreadable", above=UNREADABLE * 1000),)
         record(traffic.judge("webhook garbage", tried=answers.total(), recovered=recovered, seen=seen))
+
+
+@pytest.mark.proof
+def test_notifications_that_meta_did_not_sign_change_nothing(
+    database_url: str, tmp_path: Path, sample: dict[str, Any], record: Record
+) -> None:
+    """They tell the truth, and that all has failed: neither is believed before it comes signed."""
+    with running(database_url, tmp_path, **SETTINGS) as system:
+        system.start_sandbox("--answer-after", "0.03", "--no-notifications")
+        system.start_web()
+        system.start_dispatcher()
+        with Traffic(system, sample, events=EVENTS, size=SIZE) as traffic:
+            traffic.until_part_sent(0.1)
+            answers = Counter[str]()
+            for _ in range(5):
+                lines = system.journal()
+                true = Flood(lines, Random(9), times=1)
+                for body in chain(true.batches(PADDING), true.singles(10), in_batches(late_failures(lines))):
+                    answers += forge(system, body)
+            system.until(lambda: system.accepted() == traffic.total, "all to be sent", 60)
+            system.until_counts({"accepted": traffic.total}, 30)
+            assert new_statuses(system) == 0
+            since = time.monotonic()
+            pour(system, Flood(system.journal(), Random(9), times=1).batches())
+            recovered = until_all_read(system, traffic, since)
+        assert set(answers) == {"401"}, answers
+        assert set(traffic.answers) == {"202"}, traffic.answers
+        refused = windows.read(system, "web", "channel_unverified_calls_total", call="notification")
+        assert refused == answers.total()
+        seen = (
+            windows.metric(system, "web", "channel_unverified_calls_total", call="notification"),
+            windows.alarm("bad-signatures", notifications=refused),
+        )
+        record(traffic.judge("webhook forged", tried=answers.total(), recovered=recovered, seen=seen))

@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, update
 
-from service.message import Outcome, Settlement, Status, StatusUpdate, Template
+from service.message import Attempt, Outcome, Settlement, Status, StatusUpdate, Template
 from service.outbox import tables
+from service.outbox.decisions import Decision
 from service.outbox.statuses import UNMATCHED_FOR, LateFailure
 from tests.conftest import MAX_TRIES
 from tests.outbox.making import (
@@ -435,6 +436,51 @@ def test_a_transient_failure_of_what_was_queued_again_on_evidence_leaves_it_in_t
         connection.exec_driver_sql("UPDATE messages SET status = 'queued'")
     desk.tell(failed(attempt, TRANSIENT, retry_after=MINUTE))
     assert desk.status() == "queued"
+
+
+NOT_TAKEN = {
+    "throttled": (Outcome.THROTTLED, Status.QUEUED),
+    "not sent": (Outcome.NOT_SENT, Status.QUEUED),
+    "refused": (Outcome.REFUSED, Status.FAILED),
+}
+
+
+def resent(desk: Desk, outcome: Outcome, status: Status) -> Attempt:
+    """An unanswered attempt after which an operator wished another, which Meta did not take; the first one."""
+    first = desk.sending()
+    desk.settle(unanswered(first))
+    desk.store.outbox.decide("m00001", Decision.RESEND, NOW)
+    [second] = desk.claim()
+    desk.settle(settlement(second, outcome, status, due_at=NOW))
+    return first
+
+
+@pytest.mark.parametrize("status", [Status.SENT, Status.DELIVERED, Status.READ])
+@pytest.mark.parametrize("how", ["throttled", "not sent"])
+def test_what_arrived_after_all_does_not_go_again_where_meta_did_not_take_the_attempt_after_it(
+    desk: Desk, how: str, status: Status
+) -> None:
+    first = resent(desk, *NOT_TAKEN[how])
+    desk.tell(news(first, status))
+    assert desk.status() == status.value
+    assert desk.claim(now=later(hours=1)) == []
+
+
+@pytest.mark.parametrize("first_news", [Status.SENT, Status.DELIVERED])
+def test_news_of_an_older_attempt_leaves_a_newer_one_that_is_under_way(desk: Desk, first_news: Status) -> None:
+    first = resent(desk, *NOT_TAKEN["throttled"])
+    [third] = desk.claim()
+    desk.tell(news(first, first_news))
+    assert desk.status() == "sending"
+    desk.settle(accepted(third))
+    assert desk.status() == "accepted"
+
+
+def test_what_has_failed_in_the_end_stays_failed_whatever_is_told_of_an_attempt_before(desk: Desk) -> None:
+    first = resent(desk, *NOT_TAKEN["refused"])
+    desk.tell(news(first, Status.DELIVERED))
+    assert desk.status() == "failed"
+    assert desk.attempt(first)["delivered_at"] is not None
 
 
 def test_nothing_to_tell_is_fine(desk: Desk) -> None:

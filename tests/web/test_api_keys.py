@@ -126,8 +126,10 @@ def test_a_secret_that_is_emptied_revokes_every_key() -> None:
 
 
 def test_at_the_start_a_secret_that_cannot_be_used_is_an_error() -> None:
-    with pytest.raises(BadKeys):
+    with pytest.raises(SecretProblem, match=f"^secret {ARN}: API_KEYS: entry 1 is not "):
         Shelf("nonsense").api_keys()
+    with pytest.raises(BadKeys):
+        ApiKeys(fixed("nonsense"))
     shelf = Shelf()
     shelf.entries = SecretProblem("away")
     with pytest.raises(SecretProblem):

@@ -1,10 +1,12 @@
 """Who may hand in events: whoever signs with one of our keys, now. Everybody else learns nothing."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from standardwebhooks import Webhook
 from werkzeug.test import TestResponse
 
 from service.outbox import tables
@@ -105,8 +107,31 @@ def test_malformed_headers_of_every_kind_are_a_silent_401(
     assert is_silent_401(light.client.post(EVENTS, data=BODY, headers=headers))
 
 
-@pytest.mark.parametrize("key", ["", "whsec_", "whsec_a", "whsec_漢字"])
+NO_KEYS = [
+    "",
+    "whsec_",
+    "whsec_a",
+    "whsec_漢字",
+    "whatever this is",
+    "not a key!",
+    '{"SIGNING_KEYS": "whsec_AAAA"}',
+    "abcd\n",
+]
+
+
+@pytest.mark.parametrize("key", NO_KEYS)
 def test_a_key_that_cannot_be_one_is_refused_without_being_shown(key: str) -> None:
     with pytest.raises(BadKeys, match="SIGNING_KEYS: each key is whsec_") as caught:
         Signatures(fixed(SIGNING_KEY, key))
     assert SIGNING_KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", [SIGNING_KEY, SIGNING_KEY.rstrip("="), SIGNING_KEY.removeprefix("whsec_"), "c0" * 32])
+def test_a_key_may_lack_its_padding_and_its_prefix(key: str) -> None:
+    now = datetime.now(UTC)
+    headers = {
+        "webhook-id": "evt_1",
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": Webhook(key).sign("evt_1", now, BODY.decode()),
+    }
+    assert Signatures(fixed(key)).are_genuine(BODY, headers)

@@ -11,11 +11,14 @@ from sqlalchemy import Engine, text
 from service.outbox.database import reading, transaction
 from service.outbox.silence import however_long
 
+_TURN_SECONDS = 600.0
+"""Whoever migrates at the same moment has the time it needs."""
+
 
 def migrate(engine: Engine) -> None:
     """Bring the database to the newest schema, in one transaction; does nothing where it is there already."""
     config = _config()
-    with transaction(engine) as connection:
+    with transaction(engine, _TURN_SECONDS) as connection:
         if connection.dialect.name == "postgresql":  # containers that start together take turns
             connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('whatsapp-channel migrate'))"))
         config.attributes["connection"] = connection
