@@ -202,9 +202,19 @@ DOUBT = (
         "News of attempt 1 does not touch attempt 2",
         "G5",
         "service/outbox/statuses.py",
-        "        news = news_of.get((row.message_id, row.attempts))\n",
+        "        news = news_of.get((row.message_id, attempt))\n",
         "        news = next((one for (of, _), one in news_of.items() if of == row.message_id), None)\n",
         "tests/outbox/test_statuses.py::test_news_of_an_older_attempt_does_not_touch_the_newer[sqlite]",
+    ),
+    Mutation(
+        "An attempt that Meta did not take does not hide that the one before it arrived",
+        "G4",
+        "service/outbox/statuses.py",
+        "        attempt = row.attempts if has_ended else perhaps_taken.get(row.message_id, row.attempts)\n",
+        "        attempt = row.attempts\n",
+        "tests/outbox/test_statuses.py::"
+        "test_what_arrived_after_all_does_not_go_again_where_meta_did_not_take_the_attempt_after_it"
+        "[sqlite-throttled-sent]",
     ),
     Mutation(
         "News before the answer finds its attempt by our own id",
