@@ -2,7 +2,7 @@
 
 A transaction costs a write to disk and a few round trips, whether it holds one event or ten. Whoever comes while another writes
 waits, and is written for with all the others who wait; nobody waits for company. A call returns after the commit of what it
-brought, as if it had written alone.
+brought, as if it had written alone, and not later: the next write is the affair of who comes next.
 """
 
 import threading
@@ -17,12 +17,13 @@ R = TypeVar("R")
 
 
 class _Place(Generic[T, R]):
-    """One call in the queue: what it brought, and what came of it."""
+    """One call in the queue: what it brought, and what came of it. It is `called` when that is known, or to write itself."""
 
     def __init__(self, item: T) -> None:
         self.item = item
         self.results: list[R] = []
         self.error: Exception | None = None
+        self.called = threading.Event()
 
     @property
     def is_done(self) -> bool:
@@ -39,7 +40,8 @@ class Together(Generic[T, R]):
         self._write_all = write_all
         self._size = size
         self._at_most = at_most
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
+        self._is_writing = False
         self._queue: deque[_Place[T, R]] = deque()
 
     def __len__(self) -> int:
@@ -49,17 +51,37 @@ class Together(Generic[T, R]):
     def write(self, item: T) -> R:
         """Have it written; its result, or what its writing raised."""
         place: _Place[T, R] = _Place(item)
-        self._queue.append(place)
-        while not place.is_done:
-            with self._turn:
-                if not place.is_done:
-                    self._write(self._next())
+        with self._lock:
+            self._queue.append(place)
+            is_first, self._is_writing = not self._is_writing, True
+        if not is_first:
+            place.called.wait()
+        if not place.is_done:
+            self._write_next()
         if place.error is not None:
             raise place.error
         return place.results[0]
 
+    def _write_next(self) -> None:
+        """Write for the first who wait, tell them, and let the next of the queue write."""
+        places = self._next()
+        try:
+            self._write(places)
+        finally:
+            for place in places:
+                if not place.is_done:  # this thread is being ended
+                    place.error = StoreUnavailable("whoever wrote it was stopped")
+                place.called.set()
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        with self._lock:
+            self._is_writing = bool(self._queue)
+            if self._queue:
+                self._queue[0].called.set()
+
     def _next(self) -> list[_Place[T, R]]:
-        """The first who wait; only who has the turn takes any away."""
+        """The first who wait; only who writes takes any away."""
         places = [self._queue.popleft()]
         size = self._size(places[0].item)
         while self._queue and size + self._size(self._queue[0].item) <= self._at_most:

@@ -134,6 +134,14 @@ KEPT = (
         "tests/outbox/test_together.py::test_what_cannot_be_written_spoils_nothing_else",
     ),
     Mutation(
+        "Whoever waited for a writer that was stopped is told so",
+        "G1",
+        "service/outbox/together.py",
+        '                    place.error = StoreUnavailable("whoever wrote it was stopped")\n',
+        "                    pass\n",
+        "tests/outbox/test_together.py::test_when_a_writer_is_stopped_the_others_are_told_and_the_next_one_writes",
+    ),
+    Mutation(
         "A bad record holds up no other",
         "G2",
         "lambda_shim/handler.py",

@@ -17,6 +17,10 @@ from tests.outbox.making import NOW, Desk, event, later, message, rejection
 Writing = Together[str, str]
 
 
+class Stopped(BaseException):
+    """As a thread is ended."""
+
+
 class Disk:
     """Keeps what is written. The first write waits until it is let go, so that others come meanwhile."""
 
@@ -32,6 +36,8 @@ class Disk:
             self._begun.set()
             assert self._go.wait(10)
         for item in items:
+            if item == "stopped":
+                raise Stopped
             if item == "down":
                 raise StoreUnavailable("no answer")
             if item.startswith("bad"):
@@ -81,6 +87,40 @@ def test_when_the_store_is_down_everybody_is_told_and_nobody_tries_for_the_other
         with pytest.raises(StoreUnavailable):
             future.result()
     assert disk.writing.write("later") == "kept later"
+
+
+def test_who_has_been_written_for_does_not_wait_for_what_is_written_next() -> None:
+    begun, go = [threading.Event() for _ in range(3)], [threading.Event() for _ in range(3)]
+
+    def write_all(items: Sequence[int]) -> Sequence[int]:
+        begun[items[0]].set()
+        assert go[items[0]].wait(10)
+        return items
+
+    writing = Together(write_all, lambda _: 1, at_most=1)
+    with ThreadPoolExecutor(3) as threads:
+        futures = [threads.submit(writing.write, 0)]
+        assert begun[0].wait(10)
+        for n in (1, 2):
+            futures.append(threads.submit(writing.write, n))
+            while len(writing) < n:
+                threading.Event().wait(0.001)
+        go[0].set()
+        go[1].set()
+        assert begun[2].wait(10)
+        assert (futures[0].result(10), futures[1].result(10), futures[2].done()) == (0, 1, False)
+        go[2].set()
+    assert futures[2].result() == 2
+
+
+def test_when_a_writer_is_stopped_the_others_are_told_and_the_next_one_writes() -> None:
+    disk = Disk(at_most=10)
+    _, stopped, c, long = disk.write("a", "stopped", "c", "long enough")
+    with pytest.raises(Stopped):
+        stopped.result()
+    with pytest.raises(StoreUnavailable):
+        c.result()
+    assert long.result() == "kept long enough"
 
 
 def test_events_of_one_transaction_are_answered_one_by_one(desk: Desk) -> None:
@@ -136,9 +176,10 @@ def test_an_event_that_was_parked_does_not_go_with_what_comes_at_the_same_moment
     fresh = event(message(1, message_id="fresh"), n=3, received_at=now)
     deadline = time.monotonic() + 10
     with ThreadPoolExecutor(2) as threads:
-        with outbox._adding._turn:  # somebody writes: whoever comes waits, and goes with the others who wait
-            held, free = [threads.submit(outbox.add, one, now) for one in (parked, fresh)]
-            while len(outbox._adding) + held.done() < 2 and time.monotonic() < deadline:
-                threading.Event().wait(0.001)
+        outbox._adding._is_writing = True  # whoever comes waits, and goes with the others who wait
+        held, free = [threads.submit(outbox.add, one, now) for one in (parked, fresh)]
+        while len(outbox._adding) + held.done() < 2 and time.monotonic() < deadline:
+            threading.Event().wait(0.001)
+        outbox._adding._pass_on()
         assert '"duplicates":1' in held.result().answer
         assert '"accepted":1' in free.result().answer
