@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.sql.dml import Update
 
 from service.message import Event, Message, ParsedEvent, Refusal, Rejection, Status
@@ -99,15 +99,13 @@ def _enter(connection: Connection, events: Sequence[dict[str, Any]]) -> set[str]
 
     A second delivery at the same moment waits here until the first has committed, and then finds its answer.
     """
-    columns = tables.events.c
     ordered = sorted(events, key=lambda row: (row["source"], row["receipt_id"] or ""))  # one order, as with any lock
-    entered = rows.insert(
-        connection,
-        tables.events,
-        ordered,
-        lambda plain: plain.on_conflict_do_nothing().returning(columns.event_id),
-    )
+    entered = rows.insert(connection, tables.events, ordered, _unless_known)
     return set(entered.scalars())
+
+
+def _unless_known(insertion: Insert) -> Any:
+    return insertion.on_conflict_do_nothing().returning(tables.events.c.event_id)
 
 
 def _replay(connection: Connection, event: Event) -> Receipt | ReceiptConflict:
@@ -128,7 +126,6 @@ def _claim_keys(connection: Connection, events: Sequence[ParsedEvent]) -> dict[s
 
     One statement decides; rows go in key order, so that two events with the same recipients cannot block each other.
     """
-    table = tables.keys
     wanted: dict[str, str] = {}
     until: dict[str, datetime] = {}
     for parsed in events:
@@ -138,23 +135,24 @@ def _claim_keys(connection: Connection, events: Sequence[ParsedEvent]) -> dict[s
     if not wanted:
         return {}
     received_at = min(parsed.event.received_at for parsed in events)
-
-    def unless_held(insertion: Insert) -> Any:
-        return insertion.on_conflict_do_update(
-            index_elements=[table.c.key],
-            set_={"message_id": insertion.excluded.message_id, "expires_at": insertion.excluded.expires_at},
-            where=table.c.expires_at <= received_at,
-        ).returning(table.c.key)
-
     claims = [{"key": key, "message_id": wanted[key], "expires_at": until[key]} for key in sorted(wanted)]
-    ours = set(rows.insert(connection, table, claims, unless_held).scalars())
+    ours = set(rows.insert(connection, tables.keys, claims, _unless_held, received_at=received_at).scalars())
     others = [key for key in wanted if key not in ours]
     if others:
-        held = connection.execute(
-            select(table.c.key, table.c.message_id).where(rows.among(connection, table.c.key, others))
-        )
-        wanted.update((row.key, row.message_id) for row in held)
+        wanted.update((row.key, row.message_id) for row in _HELD.execute(connection, others))
     return wanted
+
+
+def _unless_held(insertion: Insert) -> Any:
+    table = tables.keys
+    return insertion.on_conflict_do_update(
+        index_elements=[table.c.key],
+        set_={"message_id": insertion.excluded.message_id, "expires_at": insertion.excluded.expires_at},
+        where=table.c.expires_at <= bindparam("received_at", type_=table.c.expires_at.type),
+    ).returning(table.c.key)
+
+
+_HELD = rows.Lookup(lambda among: select(tables.keys.c.key, tables.keys.c.message_id).where(among(tables.keys.c.key)))
 
 
 def _keep_rejections(connection: Connection, events: Sequence[ParsedEvent]) -> None:

@@ -89,17 +89,19 @@ def _suppressions(connection: Connection, people: Sequence[str]) -> dict[str, li
     found: dict[str, list[Suppression]] = {}
     for start in range(0, len(people), ASKED_AT_ONCE):
         some = people[start : start + ASKED_AT_ONCE]
-        standing = connection.execute(
-            select(_said.to, _said.blocked, _said.source, _said.since).where(
-                rows.among(connection, _said.to, some), _said.blocked.in_([blocked.value for blocked in Blocked])
-            )
-        )
-        for row in standing:
+        for row in _STANDING.execute(connection, some):
             one = Suppression(row.to, Blocked(row.blocked), SuppressionSource(row.source), row.since)
             found.setdefault(row.to, []).append(one)
     for theirs in found.values():
         theirs.sort(key=lambda one: (one.blocked, one.source is not SuppressionSource.OPERATOR, one.since))
     return found
+
+
+_STANDING = rows.Lookup(
+    lambda among: select(_said.to, _said.blocked, _said.source, _said.since).where(
+        among(_said.to), _said.blocked.in_([blocked.value for blocked in Blocked])
+    )
+)
 
 
 def _rejection(message: Message, standing: Collection[Suppression]) -> Message | Rejection:

@@ -35,8 +35,13 @@ def lock_messages(
     """
     if not columns and connection.dialect.name == "sqlite":  # which has one writer
         return []
-    wanted = select(_messages.c.message_id, *columns).where(rows.among(connection, _messages.c.message_id, message_ids))
-    return connection.execute(wanted.order_by(_messages.c.message_id).with_for_update()).all()
+    return _locking(columns).execute(connection, message_ids).all()
+
+
+@cache
+def _locking(columns: tuple[ColumnElement[Any], ...]) -> rows.Lookup:
+    of_id = _messages.c.message_id
+    return rows.Lookup(lambda among: select(of_id, *columns).where(among(of_id)).order_by(of_id).with_for_update())
 
 
 def settle(connection: Connection, settlements: Iterable[Settlement], now: datetime) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.sql.dml import Update
 
 from service.message import MOVES, REACHED, Outcome, Pause, Status, StatusUpdate, Template
 from service.outbox import blocking, consent, outcomes, rows, tables
+from service.outbox.database import Insert
 from service.outbox.queue import lock_messages
 
 UNMATCHED_FOR = timedelta(days=7)
@@ -85,12 +86,14 @@ def apply(connection: Connection, updates: Sequence[StatusUpdate], now: datetime
 def adopt(connection: Connection, wamids: Iterable[str], now: datetime, max_tries: int) -> None:
     """Apply what was kept for attempts whose wamid has just become known."""
     wanted = set(wamids)
-    theirs = rows.among(connection, _unmatched.c.wamid, wanted)
-    kept = connection.execute(select(_unmatched).where(theirs)).all() if wanted else []
+    kept = _KEPT.execute(connection, wanted).all() if wanted else []
     if not kept:
         return
     connection.execute(delete(_unmatched).where(_unmatched.c.id.in_([row.id for row in kept])))
     apply(connection, [_kept(row) for row in kept], now, max_tries)
+
+
+_KEPT = rows.Lookup(lambda among: select(_unmatched).where(among(_unmatched.c.wamid)))
 
 
 def _kept(row: Row[Any]) -> StatusUpdate:
@@ -118,9 +121,7 @@ def _sort_out(
     """Find each update's attempt: by our own callback data, else by Meta's message id."""
     named = {id(u): _OURS.fullmatch(u.callback_data) for u in updates if u.callback_data}
     ids = {match[1] for match in named.values() if match}
-    columns = _attempts.c.message_id, _attempts.c.attempt, _attempts.c.wamid
-    mine = rows.among(connection, _attempts.c.message_id, ids)
-    ours = connection.execute(select(*columns).where(mine)).all() if ids else []
+    ours = _OF_MESSAGES.execute(connection, ids).all() if ids else []
     known = {(row.message_id, row.attempt) for row in ours}
     found: dict[AttemptId, list[StatusUpdate]] = defaultdict(list)
     strangers = []
@@ -133,13 +134,17 @@ def _sort_out(
             strangers.append(news)
     if not strangers:
         return found, []
-    theirs = rows.among(connection, _attempts.c.wamid, (news.wamid for news in strangers))
-    named_by_meta = connection.execute(select(*columns).where(theirs))
+    named_by_meta = _OF_WAMIDS.execute(connection, (news.wamid for news in strangers))
     by_wamid = {row.wamid: (row.message_id, row.attempt) for row in named_by_meta}
     for news in strangers:
         if news.wamid in by_wamid:
             found[by_wamid[news.wamid]].append(news)
     return found, [news for news in strangers if news.wamid not in by_wamid]
+
+
+_NAMES = _attempts.c.message_id, _attempts.c.attempt, _attempts.c.wamid
+_OF_MESSAGES = rows.Lookup(lambda among: select(*_NAMES).where(among(_attempts.c.message_id)))
+_OF_WAMIDS = rows.Lookup(lambda among: select(*_NAMES).where(among(_attempts.c.wamid)))
 
 
 def _apply_to(
@@ -156,7 +161,7 @@ def _apply_to(
     changes = []
     news_of: dict[AttemptId, _News] = {}
     perhaps_taken: dict[str, int] = {}
-    for row in connection.execute(select(*_BEFORE).where(rows.among(connection, _attempts.c.message_id, ids))):
+    for row in _BEFORE.execute(connection, ids):
         updates = by_attempt.get((row.message_id, row.attempt), ())
         if updates or row.outcome in _PERHAPS_TAKEN or any(getattr(row, name) for name in _MOMENT.values()):
             perhaps_taken[row.message_id] = max(row.attempt, perhaps_taken.get(row.message_id, 0))
@@ -182,7 +187,11 @@ def _change_attempt(given: rows.Given) -> Update:
     return update(_attempts).where(*of_it).values({name: given(f"new_{name}") for name in _ATTEMPT_FACTS})
 
 
-_BEFORE = [_attempts.c[name] for name in ("message_id", "attempt", *_ATTEMPT_FACTS)]
+_BEFORE = rows.Lookup(
+    lambda among: select(*(_attempts.c[name] for name in ("message_id", "attempt", *_ATTEMPT_FACTS))).where(
+        among(_attempts.c.message_id)
+    )
+)
 
 _CHANGE_ATTEMPT = rows.Change(
     _change_attempt,
@@ -337,4 +346,8 @@ def _keep(connection: Connection, updates: Sequence[StatusUpdate], now: datetime
         }
         for news in sorted(updates, key=lambda news: (news.wamid, news.status))  # one order for all, as with any lock
     ]
-    rows.insert(connection, _unmatched, kept, lambda plain: plain.on_conflict_do_nothing())
+    rows.insert(connection, _unmatched, kept, _unless_kept)
+
+
+def _unless_kept(insertion: Insert) -> Any:
+    return insertion.on_conflict_do_nothing()
