@@ -9,7 +9,6 @@ from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
-from sqlalchemy.sql.dml import Update
 
 from service.message import Event, Message, ParsedEvent, Refusal, Rejection, Status
 from service.outbox import blocking, rows, tables
@@ -41,14 +40,23 @@ def add(connection: Connection, given: Sequence[tuple[ParsedEvent, datetime]]) -
     becomes a rejection, and uses up no key. A delivery that is known by its receipt id gets the first answer again, or a
     conflict where it has another body.
     """
-    entered = _enter(connection, [_event_row(parsed.event, now, len(parsed.results)) for parsed, now in given])
+    hoped = {parsed.event.event_id: _hoped(parsed) for parsed, _ in given}
+    entered = _enter(
+        connection,
+        [
+            _event_row(parsed.event, now, len(parsed.results), 202, hoped[parsed.event.event_id])
+            for parsed, now in given
+        ],
+    )
     fresh = [one for one in given if one[0].event.event_id in entered]
-    receipts = dict(zip((one[0].event.event_id for one in fresh), _add_fresh(connection, fresh), strict=True))
+    receipts = dict(zip((one[0].event.event_id for one in fresh), _add_fresh(connection, fresh, hoped), strict=True))
     return [receipts.get(parsed.event.event_id) or _replay(connection, parsed.event) for parsed, _ in given]
 
 
-def _add_fresh(connection: Connection, fresh: Sequence[tuple[ParsedEvent, datetime]]) -> list[Receipt]:
-    """Events whose rows have just been written."""
+def _add_fresh(
+    connection: Connection, fresh: Sequence[tuple[ParsedEvent, datetime]], hoped: Mapping[str, str]
+) -> list[Receipt]:
+    """Events whose rows have just been written, with the answers that were hoped for."""
     if not fresh:
         return []
     wanted = [item for parsed, _ in fresh for item in parsed.results]
@@ -65,9 +73,9 @@ def _add_fresh(connection: Connection, fresh: Sequence[tuple[ParsedEvent, dateti
         rows.insert(connection, tables.messages, messages)
     _keep_rejections(connection, [parsed for parsed, _ in events])
     answers = [_answer(parsed, holders) for parsed, _ in events]
-    _keep_answers(
-        connection,
-        {parsed.event.event_id: (202, text, None) for (parsed, _), text in zip(events, answers, strict=True)},
+    came_to = {parsed.event.event_id: answer for (parsed, _), answer in zip(events, answers, strict=True)}
+    _CORRECT.execute(
+        connection, [{"of_event": of, "new_answer": came_to[of]} for of in came_to if came_to[of] != hoped[of]]
     )
     queued = Counter(row["event_id"] for row in messages)
     return [
@@ -85,12 +93,12 @@ def refuse(
     connection: Connection, refusal: Refusal, http_status: int, answer: str, body: str, now: datetime
 ) -> Receipt:
     """Keep an event of which nothing can be used, with its body, so that a person can see and mend it."""
-    if not _enter(connection, [_event_row(refusal.event, now, recipients=0)]):
+    kept = _event_row(refusal.event, now, 0, http_status, answer) | {"refused_body": body.replace("\0", "\\0")}
+    if not _enter(connection, [kept]):
         known = _replay(connection, refusal.event)
         if isinstance(known, ReceiptConflict):
             raise known
         return known
-    _keep_answers(connection, {refusal.event.event_id: (http_status, answer, body.replace("\0", "\\0"))})
     return Receipt(http_status, answer)
 
 
@@ -167,33 +175,18 @@ def _keep_rejections(connection: Connection, events: Sequence[ParsedEvent]) -> N
         rows.insert(connection, tables.rejections, rejected)
 
 
-def _keep_answers(connection: Connection, answers: Mapping[str, tuple[int, str, str | None]]) -> None:
-    """HTTP status, answer and refused body, by the event's id."""
-    _ANSWER.execute(
-        connection,
-        [
-            {"of_event": event_id, "new_status": status, "new_answer": answer, "new_body": body}
-            for event_id, (status, answer, body) in answers.items()
-        ],
-    )
-
-
-def _answer_event(given: rows.Given) -> Update:
-    columns = tables.events.c
-    return (
-        update(tables.events)
-        .where(columns.event_id == given("of_event"))
-        .values(http_status=given("new_status"), answer=given("new_answer"), refused_body=given("new_body"))
-    )
-
-
-_ANSWER = rows.Change(
-    _answer_event,
+_CORRECT = rows.Change(
+    lambda given: (
+        update(tables.events).where(tables.events.c.event_id == given("of_event")).values(answer=given("new_answer"))
+    ),
     of_event=tables.events.c.event_id.type,
-    new_status=tables.events.c.http_status.type,
     new_answer=tables.events.c.answer.type,
-    new_body=tables.events.c.refused_body.type,
 )
+
+
+def _hoped(parsed: ParsedEvent) -> str:
+    """The answer where nobody is suppressed and every key is free: kept at once, so that few rows are written twice."""
+    return _answer(parsed, {item.key: item.message_id for item in parsed.results if isinstance(item, Message)})
 
 
 def _answer(parsed: ParsedEvent, holders: dict[str, str]) -> str:
@@ -221,7 +214,7 @@ def _answer(parsed: ParsedEvent, holders: dict[str, str]) -> str:
     )
 
 
-def _event_row(event: Event, now: datetime, recipients: int) -> dict[str, Any]:
+def _event_row(event: Event, now: datetime, recipients: int, http_status: int, answer: str) -> dict[str, Any]:
     return {
         "event_id": event.event_id,
         "source": event.source,
@@ -235,8 +228,8 @@ def _event_row(event: Event, now: datetime, recipients: int) -> dict[str, Any]:
         "treatment_id": event.treatment_id,
         "activity_id": event.activity_id,
         "recipients": recipients,
-        "http_status": 0,
-        "answer": "",
+        "http_status": http_status,
+        "answer": answer,
     }
 
 

@@ -190,6 +190,14 @@ KEPT = (
         "tests/outbox/test_add.py::test_a_known_receipt_with_another_body_is_a_conflict_and_stores_nothing[sqlite]",
     ),
     Mutation(
+        "The answer that is kept is that of what came of the event",
+        "G3",
+        "service/outbox/accept.py",
+        "for of in came_to if came_to[of] != hoped[of]]",
+        "for of in came_to if came_to[of] == of]",
+        "tests/outbox/test_add.py::test_a_known_receipt_gets_the_answer_of_what_came_of_it[sqlite]",
+    ),
+    Mutation(
         "A rejection uses up no key",
         "G3",
         "service/outbox/accept.py",

@@ -94,7 +94,7 @@ def test_nothing_is_half_stored_when_a_statement_fails_in_the_middle(desk: Desk,
 
     sqlalchemy_event.listen(desk.store.engine, "before_cursor_execute", fail)
     with pytest.raises(RuntimeError, match="cable"):
-        desk.add(message(1), rejection(2))
+        desk.add(message(1), rejection(2), message(1, message_id="twice"))
     sqlalchemy_event.remove(desk.store.engine, "before_cursor_execute", fail)
     assert desk.is_empty()
     assert desk.store.outbox.add(event(message(1), rejection(2)), NOW).replayed is False
@@ -107,6 +107,17 @@ def test_a_known_receipt_gets_the_same_answer_and_stores_nothing(desk: Desk) -> 
     assert second.replayed
     assert (second.answer, second.http_status, second.queued) == (first.answer, 202, 0)
     assert (desk.count(tables.events), desk.count(tables.messages), desk.count(tables.rejections)) == (1, 1, 1)
+
+
+def test_a_known_receipt_gets_the_answer_of_what_came_of_it(desk: Desk) -> None:
+    """Not the one that was kept before it was known who holds the keys, and who must not get messages."""
+    desk.add(message(1))
+    of_duplicates = event(message(1, message_id="other"), message(3), n=2)
+    first = desk.store.outbox.add(of_duplicates, NOW)
+    second = desk.store.outbox.add(replace(of_duplicates, event=replace(of_duplicates.event, event_id="again")), NOW)
+    assert second.replayed
+    assert second.answer == first.answer
+    assert outcomes(second.answer) == [("duplicate", "m00001"), ("accepted", "m00003")]
 
 
 def test_a_known_receipt_with_another_body_is_a_conflict_and_stores_nothing(desk: Desk) -> None:
