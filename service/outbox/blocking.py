@@ -99,7 +99,7 @@ def _suppressions(connection: Connection, people: Sequence[str]) -> dict[str, li
 
 _STANDING = rows.Lookup(
     lambda among: select(_said.to, _said.blocked, _said.source, _said.since).where(
-        among(_said.to), _said.blocked.in_([blocked.value for blocked in Blocked])
+        among(_said.to), or_(*(_said.blocked == blocked.value for blocked in Blocked))
     )
 )
 
