@@ -39,6 +39,12 @@ def parse_address(written: object) -> str | None:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
+_COUNTRIES = {
+    str(code): regions[0] for code, regions in phonenumbers.COUNTRY_CODE_TO_REGION_CODE.items() if len(regions) == 1
+}
+"""The country of each country code that only one has: its numbers need not be read again. No code begins another."""
+
+
 def is_user_id(address: str) -> bool:
     """Whether a parsed address is a business-scoped user id, which goes to `recipient` instead of `to`."""
     return not address.startswith("+")
@@ -48,7 +54,9 @@ def country_of(address: str) -> str | None:
     """The country of a parsed address (ISO 3166, `CN`), as far as its number or user id tells."""
     if is_user_id(address):
         return address[:2]
-    region = phonenumbers.region_code_for_number(phonenumbers.parse(address))
+    region = next((_COUNTRIES[code] for code in (address[1:2], address[1:3], address[1:4]) if code in _COUNTRIES), None)
+    if region is None:
+        region = phonenumbers.region_code_for_number(phonenumbers.parse(address))
     return region if region and len(region) == 2 and region.isalpha() else None
 
 

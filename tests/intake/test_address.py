@@ -1,5 +1,6 @@
 """What an address may look like, and what goes out for it."""
 
+import phonenumbers
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -116,6 +117,15 @@ def test_only_user_ids_are_user_ids() -> None:
 )
 def test_the_country_is_what_the_number_tells(address: str, country: str | None) -> None:
     assert country_of(address) == country
+
+
+def test_the_country_is_the_same_as_where_the_whole_number_is_read() -> None:
+    """Of each country there is, by a number of it."""
+    examples = [phonenumbers.example_number(region) for region in sorted(phonenumbers.SUPPORTED_REGIONS)]
+    numbers = [number for number in examples if number is not None]
+    assert len(numbers) > 200
+    said = [country_of(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)) for number in numbers]
+    assert said == [phonenumbers.region_code_for_number(number) for number in numbers]
 
 
 @pytest.mark.parametrize(
