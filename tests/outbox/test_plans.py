@@ -15,7 +15,7 @@ from service.outbox import blocking, tables
 from service.outbox.consent import Consent
 from service.outbox.database import transaction
 from service.people import Blocked, Suppression, SuppressionSource
-from tests.outbox.making import GRACE, NOW, NUMBER, PORTFOLIO, Desk, later, message, pause_of
+from tests.outbox.making import GRACE, NOW, NUMBER, PORTFOLIO, Desk, accepted, later, message, pause_of
 
 FINISHED = 10_000
 
@@ -216,3 +216,16 @@ def test_a_table_without_statistics_is_read_as_sparingly(desk: Desk) -> None:
         assert desk.store.outbox.expire(desk.lease, later(days=2)) == total - 50
     assert read[0] < of_one * 50
     assert max(read) < of_one * total
+
+
+def test_a_settlement_reads_no_more_beside_a_long_queue(desk: Desk) -> None:
+    """Without statistics, too: PostgreSQL then takes the index of all that waits for the shortest way to a few."""
+    desk.take_over()
+    costs = []
+    for first, last in ((0, 300), (300, 4_000)):
+        desk.add(*(message(n) for n in range(first, last)))
+        claimed = desk.claim(50)
+        with reading(desk.store.engine) as read:
+            desk.settle(*(accepted(one) for one in claimed))
+        costs += read
+    assert costs[1] < 1.5 * costs[0]
