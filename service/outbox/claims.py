@@ -17,6 +17,7 @@ from sqlalchemy import (
     Row,
     Select,
     bindparam,
+    case,
     func,
     literal,
     or_,
@@ -63,7 +64,16 @@ def claim(connection: Connection, demand: Demand, now: datetime) -> list[Attempt
     """
     left = daily.left(connection, demand.portfolio, now) if demand.portfolio else None
     if left is None:
-        return _claim_freely(connection, demand, now)
+        taken = _take(connection, demand, demand.limit, now, reserved=demand.reserved)
+    else:
+        taken = _take_within(connection, demand, left, now)
+    if taken:
+        _begin(connection, taken)
+    return taken
+
+
+def _take_within(connection: Connection, demand: Demand, left: daily.Left, now: datetime) -> list[Attempt]:
+    """What the daily limit leaves."""
     taken = _take(connection, demand, min(demand.reserved, left.normal), now, Priority.NORMAL)
     taken += _take(connection, demand, min(demand.limit, left.any) - len(taken), now, Priority.HIGH)
     taken += _take(connection, demand, min(demand.limit, left.normal) - len(taken), now, Priority.NORMAL)
@@ -72,6 +82,19 @@ def claim(connection: Connection, demand: Demand, now: datetime) -> list[Attempt
     assert demand.portfolio is not None
     daily.count(connection, demand.portfolio, [(one.message.to, one.message.message_id) for one in taken], now)
     return taken
+
+
+def _begin(connection: Connection, taken: Sequence[Attempt]) -> None:
+    """A row for each attempt, so that its answer and its notifications find it."""
+    rows.insert(
+        connection,
+        _attempts,
+        [
+            {"message_id": attempt.message.message_id, "attempt": attempt.number}
+            | {"phone_number_id": attempt.message.phone_number_id, "started_at": attempt.started_at}
+            for attempt in taken
+        ],
+    )
 
 
 def put_unreadable_away(connection: Connection, demand: Demand, now: datetime) -> int:
@@ -91,11 +114,6 @@ def put_unreadable_away(connection: Connection, demand: Demand, now: datetime) -
     return unreadable.put_away(connection, ids, claim_one, now)
 
 
-def _claim_freely(connection: Connection, demand: Demand, now: datetime) -> list[Attempt]:
-    first = _take(connection, demand, demand.reserved, now, Priority.NORMAL)
-    return first + _take(connection, demand, demand.limit - len(first), now)
-
-
 def _take(
     connection: Connection,
     demand: Demand,
@@ -103,9 +121,10 @@ def _take(
     now: datetime,
     only: Priority | None = None,
     *,
+    reserved: int = 0,
     to_known: bool = False,
 ) -> list[Attempt]:
-    """Up to `limit` of one priority or of any, in one statement."""
+    """Up to `limit` of one priority or of any, in one statement; the first `reserved` places are for normal messages."""
     if limit <= 0:
         return []
     statement = _claim_statement(
@@ -118,20 +137,11 @@ def _take(
         bool(demand.barred),
     )
     barred = {"barred": sorted(demand.barred)} if demand.barred else {}
-    taken = connection.execute(statement, {"now": now, "places": limit, **barred}).all()
-    if not taken:
-        return []
-    claimed = sorted((_attempt(row, now) for row in taken), key=_first_to_go)
-    rows.insert(
-        connection,
-        _attempts,
-        [
-            {"message_id": attempt.message.message_id, "attempt": attempt.number}
-            | {"phone_number_id": demand.lease.phone_number_id, "started_at": now}
-            for attempt in claimed
-        ],
-    )
-    return claimed
+    taken = connection.execute(statement, {"now": now, "places": limit, "reserved": reserved, **barred}).all()
+    ordered = sorted((_attempt(row, now) for row in taken), key=_first_to_go)
+    first = [one for one in ordered if one.message.priority is Priority.NORMAL][:reserved]
+    names = {one.message.message_id for one in first}
+    return first + [one for one in ordered if one.message.message_id not in names]
 
 
 def _first_to_go(attempt: Attempt) -> tuple[Priority, datetime, str]:
@@ -141,6 +151,16 @@ def _first_to_go(attempt: Attempt) -> tuple[Priority, datetime, str]:
 
 _NOW = bindparam("now", type_=tables.UtcMoment())
 _PLACES = bindparam("places", type_=Integer())
+_RESERVED = bindparam("reserved", type_=Integer())
+
+_READ = [
+    _messages.c[name]
+    for name in (
+        *("message_id", "recipient", "to", "phone_number_id", "template_name", "language", "components", "priority"),
+        *("due_at", "expires_at", "key", "campaign_id", "reference", "country", "category", "attempts", "tries"),
+    )
+]
+"""What an attempt is made of."""
 
 
 @lru_cache(maxsize=256)
@@ -157,7 +177,10 @@ def _claim_statement(
     due = (_due(lease.phone_number_id, waba_id, known_to, priority, with_barred) for priority in priorities)
     candidates = union_all(*due).cte("candidates")
     columns = candidates.c
-    picked = select(columns.message_id).order_by(columns.priority, columns.due_at, columns.message_id).limit(_PLACES)
+    order = columns.priority, columns.due_at, columns.message_id
+    place = func.row_number().over(partition_by=columns.priority, order_by=order)
+    reserved = (columns.priority == int(Priority.NORMAL)) & (place <= _RESERVED)
+    picked = select(columns.message_id).order_by(case((reserved, 0), else_=1), *order).limit(_PLACES)
     return _claiming(engine, lease, scopes, picked)
 
 
@@ -172,7 +195,7 @@ def _claiming(engine: Engine, lease: Lease, scopes: Sequence[PauseKey], picked: 
             ~stopped([(Scope.NUMBER, lease.phone_number_id), *scopes], _NOW),
         )
         .values(status=Status.SENDING.value, status_at=_NOW, attempts=_messages.c.attempts + 1, lease_epoch=lease.epoch)
-        .returning(_messages)
+        .returning(*_READ)
     )
 
 
