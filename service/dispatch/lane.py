@@ -11,12 +11,13 @@ from collections.abc import Callable
 from datetime import timedelta
 from random import Random
 
-from service import metrics
 from service.dispatch.brakes import Brakes
 from service.dispatch.doors import Doors
+from service.dispatch.gate import Gate
 from service.dispatch.number import Clock, Number, Policy
 from service.dispatch.retry import settle_accepted, settle_error
 from service.dispatch.spacing import EVERY_SECONDS, Spacing
+from service.dispatch.telling import tell
 from service.dispatch.tenure import Tenure
 from service.dispatch.throttle import Pacer
 from service.dispatch.upkeep import Upkeep
@@ -26,7 +27,6 @@ from service.secrets import Credentials
 from service.whatsapp import payload
 from service.whatsapp.answer import Accepted
 from service.whatsapp.client import Client
-from service.whatsapp.errors import UNKNOWN, verdict_on
 from service.whatsapp.send_error import NotSent, Refused, SendError, Unanswered, WrongDoor
 
 HORIZON_SECONDS = 0.05
@@ -91,6 +91,8 @@ class Lane:
         self._ready: Lease | None = None
         self._stopping = False
         self._lead = LEAD_SECONDS
+        self._gate = Gate(self._pacer, clock.monotonic)
+        self._full = False
 
     def wake(self) -> None:
         """There may be work."""
@@ -108,6 +110,7 @@ class Lane:
                 await asyncio.wait_for(self._wake.wait(), pause)
             self._wake.clear()
         self._stopping = True
+        self._gate.open()
         await self.drain()
 
     async def drain(self) -> None:
@@ -151,14 +154,17 @@ class Lane:
             return await self._claim(self._ready, credentials)
 
     async def _claim(self, lease: Lease, credentials: Credentials) -> float:
-        room = self._most_in_flight() - len(self.in_flight)
+        room = self._gate.room(len(self.in_flight))
+        self._full = room <= 0
         asked_at = self._clock.monotonic()
         behind = self._pacer.behind(asked_at) - HORIZON_SECONDS - self._lead
         if behind > 0:
             return behind  # what a busy process cannot write yet would be in doubt at a crash
+        if self._full:
+            return POLL_SECONDS
         slots = self._pacer.plan(asked_at, HORIZON_SECONDS + self._lead - LEAD_SECONDS, room)
         if not slots:
-            return POLL_SECONDS if room <= 0 else self._until_next_plan()
+            return self._until_next_plan()
         demand = Demand(
             lease,
             len(slots),
@@ -198,29 +204,30 @@ class Lane:
         lead = self._lead + 0.1 * (took - self._lead)
         self._lead = min(LONGEST_LEAD_SECONDS, max(LEAD_SECONDS, lead))
 
-    def _most_in_flight(self) -> int:
-        return int(min(1000, max(16, self._pacer.full)))  # a second's worth; Meta answers in a third
-
     def _until_next_plan(self) -> float:
         return max(0.0, self._pacer.next_at() - self._lead - self._clock.monotonic())
 
     def _landed(self, task: asyncio.Task[None]) -> None:
-        full = len(self.in_flight) >= self._most_in_flight()
         self.in_flight.discard(task)
-        if full:
+        if self._full and self._gate.room(len(self.in_flight)) > 0:
+            self._full = False
             self.wake()
 
     async def _attempt(self, attempt: Attempt, slot: float, credentials: Credentials) -> None:
         """Send one message in its slot and hand on what came of it; whatever the message is, the lane goes on (G2)."""
-        await asyncio.sleep(max(0.0, slot - self._clock.monotonic()))
-        await self._turn()
-        started = self._clock.monotonic()
-        door = self._doors.choose(attempt.message)
-        outcome = await self._send(attempt, door, credentials)
-        seconds = self._clock.monotonic() - started
+        early = slot - self._clock.monotonic()
+        if early > 0:
+            await asyncio.sleep(early)
+        async with self._gate:
+            await self._turn()
+            started = self._clock.monotonic()
+            door = self._doors.choose(attempt.message)
+            outcome = await self._send(attempt, door, credentials)
+            seconds = self._clock.monotonic() - started
         if isinstance(outcome, Accepted):
             self._spacing.accepted(attempt.message.to)
             self._brakes.answered()
+            self._gate.answered(seconds)
             self._hand_over(settle_accepted(attempt, outcome, int(seconds * 1000), door), seconds)
             return
         await self._brakes.heed(outcome, attempt, credentials)
@@ -233,6 +240,8 @@ class Lane:
         while late:
             asked_at = self._clock.monotonic()
             wait = self._pacer.turn(asked_at)
+            if wait <= 0:
+                return
             await asyncio.sleep(wait)
             late = self._pacer.has_passed(self._clock.monotonic() - asked_at - wait)
 
@@ -258,7 +267,7 @@ class Lane:
         self._hand_over(settlement, seconds)
 
     def _hand_over(self, settlement: Settlement, seconds: float) -> None:
-        _report(settlement, seconds)
+        tell(settlement, seconds)
         self._settle(settlement)
         if settlement.due_at is not None:
             delay = (settlement.due_at - self._clock.now()).total_seconds()
@@ -282,23 +291,3 @@ class Lane:
             log.error("message.poison message_id=%s error=%s", attempt.message.message_id, type(error).__name__)
             kind = Unanswered if writing else Refused
             return kind(f"This service failed on the message: {type(error).__name__}")
-
-
-def _report(settlement: Settlement, seconds: float) -> None:
-    """One line and one count per attempt: every fact and no content."""
-    log.info(
-        "message.attempted message_id=%s attempt=%d outcome=%s status=%s http_status=%s code=%s duration_ms=%s next_at=%s",
-        settlement.message_id,
-        settlement.attempt,
-        settlement.outcome,
-        settlement.status,
-        settlement.http_status,
-        settlement.code,
-        settlement.duration_ms,
-        settlement.due_at.isoformat() if settlement.due_at else None,
-    )
-    known = settlement.code is None or verdict_on(settlement.code) is not UNKNOWN
-    metrics.ATTEMPTS.labels(settlement.outcome.value, settlement.code if known else "unknown").inc()
-    metrics.ATTEMPT_SECONDS.observe(seconds)
-    if not known:
-        metrics.UNKNOWN_CODES.labels(settlement.code).inc()

@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from typing import Any
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
@@ -22,6 +23,8 @@ from service.whatsapp.send_error import NotSent, SendError, Unanswered, Unavaila
 
 CONNECT_SECONDS = 3.0
 """To get a connection, name look-up and TLS included. A lease's margin is longer than this."""
+OPENING_AT_ONCE = 16
+"""So many connections are opened at the same time: a thousand handshakes at once would take longer than CONNECT_SECONDS."""
 ANSWER_SECONDS = 30.0
 """To answer; Meta's own load-test page reckons with 0.35 s."""
 IDLE_SECONDS = 20.0
@@ -152,6 +155,19 @@ class _FencedConnector(aiohttp.TCPConnector):
 
     A process can be frozen at any moment: what lies between the question and the write is what a lease cannot cover.
     """
+
+    def __init__(self, **facts: Any) -> None:
+        super().__init__(**facts)
+        self._opening = asyncio.Semaphore(OPENING_AT_ONCE)
+
+    async def _create_connection(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's own signature
+    ) -> ResponseHandler:
+        async with self._opening:
+            return await super()._create_connection(req, traces, timeout)
 
     async def connect(
         self,

@@ -9,7 +9,7 @@ import pytest
 import trustme
 
 from service.whatsapp.answer import Accepted
-from service.whatsapp.client import Client
+from service.whatsapp.client import OPENING_AT_ONCE, Client
 from service.whatsapp.send_error import NotSent, SendError, Unanswered, Unavailable
 from tests.dispatch.cloud_api import CloudApi, drop, ok, serving, silence, text
 
@@ -147,3 +147,32 @@ def test_the_fence_is_asked_when_the_connection_is_there(cloud_api: CloudApi) ->
 
     _with_client(cloud_api, work)
     assert asked == [0, 1]
+
+
+def test_so_many_connections_are_opened_at_once_and_no_more() -> None:
+    """Each ends before its handshake does; what matters is how many are at it at the same moment."""
+    opening, most = 0, 0
+
+    async def run() -> None:
+        enough = asyncio.Event()
+
+        async def take(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal opening, most
+            opening += 1
+            most = max(most, opening)
+            if opening == OPENING_AT_ONCE:
+                enough.set()
+            await enough.wait()
+            for _ in range(100):  # whoever else is on the way arrives
+                await asyncio.sleep(0)
+            opening -= 1
+            writer.close()
+
+        server = await asyncio.start_server(take, "127.0.0.1", 0)
+        async with server, Client(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", "v25.0") as client:
+            sends = (client.send("1", "token", BODY) for _ in range(3 * OPENING_AT_ONCE))
+            ends = await asyncio.gather(*sends, return_exceptions=True)
+        assert all(isinstance(end, Unavailable) for end in ends)
+
+    asyncio.run(run())
+    assert most == OPENING_AT_ONCE
