@@ -24,7 +24,7 @@ _TOKEN = re.compile(r"[^\s\"'(){}<>]{24,}")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back over the wire. Header names are lower-case."""
+    """What came back over the wire. Headers are found by their lower-case names."""
 
     http_status: int
     body: bytes

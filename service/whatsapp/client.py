@@ -9,7 +9,7 @@ import asyncio
 import ssl
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -56,7 +56,6 @@ class Client:
             ),
             timeout=self._timeout,
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"Content-Type": "application/json"},
         )
         return self
 
@@ -82,7 +81,7 @@ class Client:
         try:
             async with self._session.post(
                 f"{self._base}/{phone_number_id}/{door.value}",
-                data=body,
+                data=aiohttp.BytesPayload(body, content_type="application/json"),
                 headers={"Authorization": f"Bearer {token}"},
                 allow_redirects=False,
             ) as response:
@@ -125,8 +124,7 @@ class Client:
 
 
 async def _read(response: aiohttp.ClientResponse) -> Answer:
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    return Answer(response.status, await response.read(), headers)
+    return Answer(response.status, await response.read(), response.headers)
 
 
 class _Progress:
@@ -179,28 +177,30 @@ class _FencedConnector(aiohttp.TCPConnector):
         protocol = connection.protocol
         if protocol is not None and protocol.transport is not None:
             transport: Any = protocol.transport
-            bare = transport.bare if isinstance(transport, _FencedTransport) else transport
-            protocol.transport = _FencedTransport(bare, _progress.get())  # type: ignore[assignment]  # in all it is used for
+            if not isinstance(transport, _FencedTransport):
+                protocol.transport = transport = cast("Any", _FencedTransport(transport))
+            transport.progress = _progress.get()
         return connection
 
 
 class _FencedTransport:
-    """A connection's transport for the length of one request."""
+    """A connection's transport, which asks how far its newest request got."""
 
-    def __init__(self, bare: asyncio.Transport, progress: _Progress) -> None:
-        self.bare = bare
-        self._progress = progress
+    progress: _Progress
+
+    def __init__(self, bare: asyncio.Transport) -> None:
+        self._bare = bare
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Ask, then write."""
-        self._progress.begin()
-        self.bare.write(data)
+        self.progress.begin()
+        self._bare.write(data)
 
     def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
         """Ask, then write."""
-        self._progress.begin()
-        self.bare.writelines(list_of_data)
+        self.progress.begin()
+        self._bare.writelines(list_of_data)
 
     def __getattr__(self, name: str) -> Any:
         """All the rest is the transport's own."""
-        return getattr(self.bare, name)
+        return getattr(self._bare, name)
