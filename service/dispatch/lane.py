@@ -1,6 +1,7 @@
 """One phone number: claim → send → hand to the settler. Lanes share nothing, so that one number's trouble stays its own.
 
-A message is claimed only when it is about to be sent: for the slots of the next 50 ms and the connections that are free (G4).
+A message is claimed only when it is about to be sent: for the slots of the next 50 ms, and no more than these beyond the
+requests that may be under way (G4).
 """
 
 import asyncio

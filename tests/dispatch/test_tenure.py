@@ -8,10 +8,12 @@ from threading import Event
 import pytest
 from sqlalchemy import Engine
 
+from service.dispatch.gate import AT_FIRST
 from service.dispatch.tenure import Tenure
 from service.outbox.outbox import Demand, Lease, Outbox, Shares
+from service.whatsapp.client import Client
 from tests.conftest import MAX_TRIES, Store
-from tests.dispatch.cloud_api import CloudApi
+from tests.dispatch.cloud_api import CloudApi, silence
 from tests.dispatch.conftest import Stages
 from tests.dispatch.stage import NUMBER, Stage, SteppedClock
 
@@ -134,6 +136,30 @@ def test_a_graceful_stop_finishes_what_is_in_flight_and_gives_back_the_rest(stag
     assert set(states) <= {"accepted", "queued"}
     assert states.count("accepted") == len(cloud_api.requests)
     assert stage.store.outbox.acquire_lease(NUMBER, "another") is not None, "the number was given back"
+
+
+def test_what_was_claimed_and_not_yet_sent_while_meta_is_silent_is_given_back_at_a_stop(
+    stages: Stages, cloud_api: CloudApi
+) -> None:
+    stage = stages(per_second=20_000.0, client=Client(cloud_api.url, "v25.0", answer_seconds=0.3))
+    messages = stage.add(200)
+    cloud_api.answers(then=silence)
+
+    async def run() -> None:
+        stop = asyncio.Event()
+
+        async def wakeup(_wake: object) -> None:
+            await asyncio.to_thread(cloud_api.arrived.wait, 10)
+            stop.set()
+            await asyncio.Event().wait()
+
+        await stage.dispatcher.run(stop, wakeup)
+
+    asyncio.run(run())
+
+    states = [stage.status(message_id) for message_id in messages]
+    assert set(states) == {"unanswered", "queued"}
+    assert states.count("unanswered") == len(cloud_api.requests) <= AT_FIRST
 
 
 class _Unhurried(Outbox):
