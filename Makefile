@@ -65,11 +65,11 @@ sbom: $(AUDIT)/.installed  ## what is shipped, as a bill of materials: build/sbo
 proof: $(READY)  ## crashes, faults under load, guards removed in turn and a soak, with figures; three hours
 	$(BIN)/pytest -s -m 'proof or not proof' tests/crash tests/faults tests/mutations
 
-bench: $(READY)  ## timings of this machine, with their goals; ROW=dispatch, web, latency or shim for a part
-	$(BIN)/python -m bench $(ROW)
+bench: $(READY)  ## timings of this machine, with their goals, in ten minutes; ROW=dispatch (or another, see ARGS=--help) for a part
+	$(BIN)/python -m bench $(ROW) $(ARGS)
 
-bench-full: bench  ## the same, and the console over ten million messages in PostgreSQL; half an hour, 20 GB of disk
-	$(BIN)/python -m bench.console
+bench-full: $(READY)  ## the same, and what takes long: much sent, much stored; two hours, 30 GB of disk
+	$(BIN)/python -m bench --full
 
 docs: $(READY)  ## write docs/api.md and docs/errors.md anew from the code
 	$(BIN)/whatsapp-channel openapi --markdown > docs/api.md

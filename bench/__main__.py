@@ -1,30 +1,44 @@
-"""`python -m bench [ROW …]`: every group of rows, or these: dispatch, web, latency, shim.
+"""Timings of this machine, each with its goal and what it was compared to. Best with nothing else to do.
 
-Prints the table and writes build/bench.json. Best on a machine with nothing else to do.
+Prints a table, a row as soon as it is measured, and writes build/bench.json. Without a name, everything but the long ones.
 """
 
-import sys
+import argparse
 from collections.abc import Callable
 
-from bench import dispatch, latency, rows, shim, web
+from bench import console, dispatch, latency, rows, shim, start, urgent, web
 from bench.rows import Row
 
-GROUPS: dict[str, Callable[[], list[Row]]] = {
+QUICK: dict[str, Callable[[], list[Row]]] = {
     "dispatch": dispatch.rows,
     "web": web.rows,
     "latency": latency.rows,
+    "urgent": urgent.rows,
+    "start": start.rows,
     "shim": shim.rows,
 }
+"""Ten minutes in all."""
+LONG: dict[str, Callable[[], list[Row]]] = {"console": console.rows}
+"""Much is sent, or much is stored, before anything is measured."""
+GROUPS = QUICK | LONG
 
 
 def main() -> None:
     """Measure what is asked for."""
-    wanted = sys.argv[1:] or list(GROUPS)
-    if unknown := set(wanted) - GROUPS.keys():
-        sys.exit(f"no such row: {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}")
-    measured = [row for name in wanted for row in GROUPS[name]()]
-    rows.write(measured)
-    print(f"{rows.machine()}\n\n{rows.as_table(measured)}")
+    parser = argparse.ArgumentParser("python -m bench", description=__doc__)
+    parser.add_argument("row", nargs="*", metavar="ROW", help=f"of {', '.join(GROUPS)}")
+    parser.add_argument("--full", action="store_true", help=f"the long ones too: {', '.join(LONG)}")
+    wanted = parser.parse_args()
+    if unknown := set(wanted.row) - GROUPS.keys():
+        parser.error(f"no such row: {', '.join(sorted(unknown))}")
+    names = wanted.row or (GROUPS if wanted.full else QUICK)
+    measured: list[Row] = []
+    print(f"{rows.machine()}\n\n{rows.HEAD}", flush=True)
+    for name in names:
+        found = GROUPS[name]()
+        print(*map(rows.line, found), sep="\n", flush=True)
+        measured += found
+        rows.write(measured)
 
 
 if __name__ == "__main__":

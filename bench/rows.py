@@ -9,6 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 FILE = Path(__file__).parent.parent / "build" / "bench.json"
+HEAD = "| row | what | measured | goal | | figures |\n| --- | --- | --- | --- | --- | --- |"
+"""Of the table in Markdown, as the README shows it."""
+VERDICTS = {True: "met", False: "not met", None: "shown"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +22,17 @@ class Row:
     what: str
     value: float
     unit: str
-    goal: float
+    goal: float | None
+    """None: there is nothing to meet, the figure is only shown."""
     figures: str
     at_most: bool = False
     """Whether the goal is the most it may be; otherwise it is the least."""
 
     @property
-    def is_met(self) -> bool:
-        """Whether the goal is."""
+    def is_met(self) -> bool | None:
+        """Whether the goal is; None without a goal."""
+        if self.goal is None:
+            return None
         return self.value <= self.goal if self.at_most else self.value >= self.goal
 
 
@@ -36,15 +42,12 @@ def machine() -> str:
     return f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, {memory:.0f} GB, Python {platform.python_version()}"
 
 
-def as_table(rows: Iterable[Row]) -> str:
-    """In Markdown, as the README shows it."""
-    lines = ["| row | what | measured | goal | | figures |", "| --- | --- | --- | --- | --- | --- |"]
-    for row in rows:
-        verdict, sign = ("met" if row.is_met else "not met"), ("≤" if row.at_most else "≥")
-        measured = f"{row.value:,.2f} {row.unit}" if row.value < 100 else f"{row.value:,.0f} {row.unit}"
-        goal = f"{sign} {row.goal:,g} {row.unit}"
-        lines.append(f"| `{row.name}` | {row.what} | {measured.strip()} | {goal.strip()} | {verdict} | {row.figures} |")
-    return "\n".join(lines)
+def line(row: Row) -> str:
+    """A line of the table, below HEAD."""
+    verdict, sign = VERDICTS[row.is_met], ("≤" if row.at_most else "≥")
+    measured = f"{row.value:,.2f} {row.unit}" if row.value < 100 else f"{row.value:,.0f} {row.unit}"
+    goal = "" if row.goal is None else f"{sign} {row.goal:,g} {row.unit}"
+    return f"| `{row.name}` | {row.what} | {measured.strip()} | {goal.strip()} | {verdict} | {row.figures} |"
 
 
 def write(rows: Iterable[Row]) -> None:

@@ -24,10 +24,10 @@ from service.outbox.outbox import Outbox
 from tests.running import free_port
 
 COMPONENTS = (
-    '[{"type":"body","parameters":[{"type":"text","text":"Tuohumai"},{"type":"text","text":"T Shirt"},'
-    '{"type":"text","text":"Champion"},{"type":"text","text":"49.90"}]}]'
+    '[{"type":"body","parameters":[{"type":"text","text":"Tuohumai"},{"type":"text","text":" Champion T Shirt"}]},'
+    '{"type":"button","sub_type":"quick_reply","index":"0","parameters":[{"type":"payload","payload":"button 0 clicked"}]}]'
 )
-"""As long as the article's."""
+"""The article's."""
 
 TICKS = os.sysconf("SC_CLK_TCK")
 _numbers = count(1)
