@@ -6,11 +6,12 @@ Prints a table, a row as soon as it is measured, and writes build/bench.json. Wi
 import argparse
 from collections.abc import Callable
 
-from bench import console, dispatch, latency, rows, shim, start, urgent, web
+from bench import console, dispatch, latency, rows, scale, shim, start, urgent, web
 from bench.rows import Row
 
 QUICK: dict[str, Callable[[], list[Row]]] = {
     "dispatch": dispatch.rows,
+    "scale": scale.rows,
     "web": web.rows,
     "latency": latency.rows,
     "urgent": urgent.rows,

@@ -9,8 +9,10 @@ import ssl
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import aiohttp
 from sqlalchemy import Engine, text
@@ -21,17 +23,20 @@ from service.whatsapp import payload
 
 NUMBER = "106540352242922"
 IN_FLIGHT = 32
+LATER = timedelta(hours=1)
+"""Nothing is due before the dispatchers are ready."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What a dispatcher did."""
+    """What dispatchers did, from the first claim to the last settlement."""
 
     messages: int
     seconds: float
     dispatcher: float
     database: float
-    """Seconds of CPU of both."""
+    beside: float
+    """Seconds of CPU: of the dispatchers, of PostgreSQL, of the stand-in and this process, which looks on."""
 
     @property
     def per_second(self) -> float:
@@ -44,35 +49,86 @@ class Sent:
         return 1e6 * (self.dispatcher + self.database) / self.messages
 
 
-def measure(answer_seconds: float, number: int, **settings: str) -> Sent:
-    """Queue so many, start one dispatcher, wait until all are settled."""
-    with stage.postgresql() as database, stage.cloud_api(answer_seconds) as (api, trust):
-        stage.fill(database.engine, number, [NUMBER])
-        before = stage.cpu(database.master)
-        given = stage.dispatcher_settings(database.url, api, trust, **settings)
-        with stage.process("-m", "service", "dispatcher", **given) as dispatcher:
-            started = _until(database.engine, "SELECT count(*) > 0 FROM attempts", 30) and stage.cpu(dispatcher.pid)
-            _until(database.engine, "SELECT count(*) = 0 FROM messages WHERE status IN ('queued', 'sending')", 120)
-            used = stage.cpu(dispatcher.pid) - started, stage.cpu(database.master) - before
-        seconds = _seconds(database.engine)
-    return Sent(number, seconds, *used)
+def measure(answer_seconds: float, number: int) -> Sent:
+    """`send`, in a database of its own."""
+    with stage.postgresql() as database:
+        return send(database, answer_seconds, number)
 
 
-def _until(engine: Engine, question: str, seconds: float) -> bool:
+def send(
+    database: stage.Database,
+    answer_seconds: float,
+    number: int,
+    numbers: Sequence[str] = (NUMBER,),
+    dispatchers: int = 1,
+) -> Sent:
+    """Start the dispatchers, let so many messages be due once each number is served, wait until all are settled.
+
+    `numbers` send nothing else and have nothing left to send.
+    """
+    listed = "\n".join(f"[numbers.{one}]" for one in numbers)
+    with stage.cloud_api(answer_seconds) as (api, trust), ExitStack() as stack:
+        stage.fill(database.engine, number, numbers, datetime.now(UTC) + LATER)
+        pids = []
+        for _ in range(dispatchers):
+            more = {"FB_BUSINESS_PHONE_ID": numbers[0], "CHANNEL_SETTINGS": listed}
+            given = stage.dispatcher_settings(database.url, api, trust, **more)
+            pids.append(stack.enter_context(stage.process("-m", "service", "dispatcher", **given)).pid)
+        asked = {"numbers": list(numbers), "each": len(numbers) // dispatchers, "dispatchers": dispatchers}
+        _until(database.engine, _ALL_SERVED, asked, 60)
+        before = _spent(database, pids)
+        asked["since"] = _let_go(database.engine, numbers)
+        _until(database.engine, _ALL_SETTLED, asked, 120)
+        dispatcher, store, beside = (now - then for now, then in zip(_spent(database, pids), before, strict=True))
+        seconds = _span(database.engine, asked, number)
+    return Sent(number, seconds, dispatcher, store, beside)
+
+
+_ALL_SERVED = """
+    SELECT count(*) = :dispatchers FROM (
+        SELECT FROM leases WHERE phone_number_id = ANY(:numbers) AND expires_at > extract(epoch FROM clock_timestamp())
+        GROUP BY holder HAVING count(*) = :each
+    ) AS holders
+"""
+_ALL_SETTLED = """
+    SELECT NOT EXISTS (SELECT FROM messages WHERE status = 'queued' AND phone_number_id = ANY(:numbers))
+        AND NOT EXISTS (SELECT FROM messages WHERE status = 'sending' AND phone_number_id = ANY(:numbers))
+"""
+_DUE = "UPDATE messages SET due_at = now() WHERE status = 'queued' AND phone_number_id = ANY(:numbers) RETURNING now()"
+_SPAN = """
+    SELECT extract(epoch FROM max(finished_at) - min(started_at)), count(*) FROM attempts
+    WHERE outcome = 'accepted' AND started_at >= :since AND phone_number_id = ANY(:numbers)
+"""
+
+
+def _until(engine: Engine, question: str, asked: Mapping[str, object], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with engine.connect() as connection:
-            if connection.execute(text(question)).scalar_one():
-                return True
+            if connection.execute(text(question), asked).scalar_one():
+                return
         time.sleep(0.1)
     raise TimeoutError(question)
 
 
-def _seconds(engine: Engine) -> float:
-    """From the first claim to the last settlement."""
-    span = "SELECT extract(epoch FROM max(finished_at) - min(started_at)) FROM attempts WHERE outcome = 'accepted'"
+def _let_go(engine: Engine, numbers: Sequence[str]) -> datetime:
+    """All are due; when that was."""
+    with engine.begin() as connection:
+        moments: Sequence[datetime] = connection.execute(text(_DUE), {"numbers": list(numbers)}).scalars().all()
+    return moments[0]
+
+
+def _spent(database: stage.Database, pids: Sequence[int]) -> tuple[float, float, float]:
+    """Seconds of CPU, as in Sent."""
+    dispatchers = stage.cpu(*pids)
+    return dispatchers, stage.cpu(database.master), stage.cpu(os.getpid()) - dispatchers
+
+
+def _span(engine: Engine, asked: Mapping[str, object], number: int) -> float:
     with engine.connect() as connection:
-        return float(connection.execute(text(span)).scalar_one())
+        seconds, accepted = connection.execute(text(_SPAN), asked).one()
+    assert accepted == number, f"{accepted} of {number} were accepted"
+    return float(seconds)
 
 
 async def post_bare(url: str, number: int) -> float:

@@ -132,11 +132,11 @@ def messages(number: int, phone_number_ids: Sequence[str], due_at: datetime) -> 
     ]
 
 
-def fill(engine: Engine, number: int, phone_number_ids: Sequence[str]) -> None:
-    """Queue so many messages."""
+def fill(engine: Engine, number: int, phone_number_ids: Sequence[str], due_at: datetime | None = None) -> None:
+    """Queue so many messages, due at once or then."""
     outbox, now = Outbox(engine, max_tries=8), datetime.now(UTC)
     for start in range(0, number, 500):
-        some = messages(min(500, number - start), phone_number_ids, now)
+        some = messages(min(500, number - start), phone_number_ids, due_at or now)
         event = Event(f"e{some[0].message_id}", "pinpoint", now, now + timedelta(days=1), campaign_id="bench")
         outbox.add(ParsedEvent(event, list(some)), now)
 
