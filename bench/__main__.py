@@ -9,7 +9,7 @@ from collections.abc import Callable
 from bench import console, dispatch, growth, latency, memory, rows, scale, shim, start, urgent, web
 from bench.rows import Row
 
-QUICK: dict[str, Callable[[], list[Row]]] = {
+QUICK: dict[str, Callable[..., list[Row]]] = {
     "dispatch": dispatch.rows,
     "scale": scale.rows,
     "web": web.rows,
@@ -19,7 +19,7 @@ QUICK: dict[str, Callable[[], list[Row]]] = {
     "shim": shim.rows,
 }
 """Ten minutes in all."""
-LONG: dict[str, Callable[[], list[Row]]] = {"memory": memory.rows, "growth": growth.rows, "console": console.rows}
+LONG: dict[str, Callable[..., list[Row]]] = {"memory": memory.rows, "growth": growth.rows, "console": console.rows}
 """Much is sent, or much is stored, before anything is measured."""
 GROUPS = QUICK | LONG
 

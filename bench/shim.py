@@ -83,12 +83,12 @@ def _post(event: dict[str, Any], session: requests.Session, url: str, signer: We
     assert len(answer.json()["results"]) == 50
 
 
-def rows() -> list[Row]:
+def rows(count: int = 300) -> list[Row]:
     """On both databases."""
     found = []
     with databases() as urls:
         for kind, url in urls.items():
-            one = measure(url)
+            one = measure(url, count)
             beside = f"{one.shim * 1000:.1f} ms; requests alone {one.bare * 1000:.1f} ms"
             what = f"event of 50 through the shim ÷ requests alone, {kind}"
             found.append(Row("shim", what, one.ratio, "", 1.3, beside, at_most=True))
