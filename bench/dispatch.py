@@ -78,7 +78,7 @@ def send(
         _until(database.engine, _ALL_SERVED, asked, 60)
         before = _spent(database, pids)
         asked["since"] = _let_go(database.engine, numbers)
-        _until(database.engine, _ALL_SETTLED, asked, 120)
+        _until(database.engine, _ALL_SETTLED, asked, 60 + number / 100)
         dispatcher, store, beside = (now - then for now, then in zip(_spent(database, pids), before, strict=True))
         seconds = _span(database.engine, asked, number)
     return Sent(number, seconds, dispatcher, store, beside)
