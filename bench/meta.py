@@ -18,6 +18,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+ANSWER = (
+    b'{"messaging_product":"whatsapp","contacts":[{"input":"+8613800138000","wa_id":"8613800138000"}],'
+    b'"messages":[{"id":"wamid.%d","message_status":"accepted"}]}'
+)
+"""The fields that Meta's has; everybody is the same contact."""
+
 _numbers = itertools.count(1)
 
 
@@ -49,9 +55,7 @@ class Exchange(asyncio.Protocol):
             self._answer()
 
     def _answer(self) -> None:
-        body = b'{"messaging_product":"whatsapp","messages":[{"id":"wamid.%d","message_status":"accepted"}]}' % next(
-            _numbers
-        )
+        body = ANSWER % next(_numbers)
         head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
         if not self._transport.is_closing():
             self._transport.write(head + body)
