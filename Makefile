@@ -6,13 +6,13 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 READY := $(VENV)/.ready
 BROWSER := $(VENV)/.browser
+PEERS := $(VENV)/.peers
 AXE := tests/browser/node_modules/.package-lock.json
 AUDIT := $(VENV)/audit
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 PINNED := $(PIP) --require-hashes --only-binary :all:
 UV := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
-AUDIT_EXTRA := $(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["audit"], sep="\n")'
-LAMBDA_EXTRA := $(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["lambda"], sep="\n")'
+EXTRA := $(PYTHON) -c 'import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]], sep="\n")'
 SAMPLES := tests/samples/pinpoint_campaign_article.json tests/samples/pinpoint_campaign_fifty.json
 
 TOO_OLD := Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ...
@@ -65,10 +65,10 @@ sbom: $(AUDIT)/.installed  ## what is shipped, as a bill of materials: build/sbo
 proof: $(READY)  ## crashes, faults under load, guards removed in turn and a soak, with figures; three hours
 	$(BIN)/pytest -s -m 'proof or not proof' tests/crash tests/faults tests/mutations
 
-bench: $(READY)  ## timings of this machine, with their goals, in ten minutes; ROW=dispatch (or another, see ARGS=--help) for a part
+bench: $(PEERS)  ## timings of this machine, with their goals, in ten minutes; ROW=dispatch (or another, see ARGS=--help) for a part
 	$(BIN)/python -m bench $(ROW) $(ARGS)
 
-bench-full: $(READY)  ## the same, and what takes long: much sent, much stored; two hours, 30 GB of disk
+bench-full: $(PEERS)  ## the same, and what takes long: much sent, much stored; two hours, 30 GB of disk
 	$(BIN)/python -m bench --full
 
 docs: $(READY)  ## write docs/api.md and docs/errors.md anew from the code
@@ -83,8 +83,9 @@ lock:  ## pin the requirements anew (needs uv)
 	$(UV) pyproject.toml --extra dev --output-file requirements-dev.txt
 	$(UV) pyproject.toml --extra local --constraints requirements-dev.txt --output-file requirements.txt
 	$(UV) pyproject.toml --extra dev --extra browser --constraints requirements-dev.txt --output-file requirements-browser.txt
-	$(LAMBDA_EXTRA) | $(UV) - --constraints requirements-dev.txt --output-file requirements-lambda.txt
-	$(AUDIT_EXTRA) | $(UV) - --constraints requirements-dev.txt --output-file requirements-audit.txt
+	$(EXTRA) bench | $(UV) - --constraints requirements-dev.txt --output-file requirements-bench.txt
+	$(EXTRA) lambda | $(UV) - --constraints requirements-dev.txt --output-file requirements-lambda.txt
+	$(EXTRA) audit | $(UV) - --constraints requirements-dev.txt --output-file requirements-audit.txt
 
 clean:  ## remove what the commands above have made
 	rm -rf $(VENV) tests/browser/node_modules var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -106,6 +107,10 @@ $(READY): requirements-dev.txt $(INSTALLED)
 
 $(BROWSER): requirements-browser.txt $(READY)
 	@$(PINNED) -r requirements-browser.txt || { echo '$(NO_PACKAGES)' >&2; exit 1; }
+	@touch $@
+
+$(PEERS): requirements-bench.txt $(READY)
+	@$(PINNED) -r requirements-bench.txt || { echo '$(NO_PACKAGES)' >&2; exit 1; }
 	@touch $@
 
 $(AXE): tests/browser/package-lock.json

@@ -6,6 +6,7 @@ latency.py    from the 202 to the POST at the Cloud API, while nothing else is g
 urgent.py     the same of what is urgent, while a campaign waits
 start.py      until the web service is ready
 shim.py       what the shim adds to a call when everything is warm
+peers.py      sending, beside what people would use instead (ways.py)
 console.py    the console's pages over ten million messages
 
 stage.py      processes, what they cost, messages to send

@@ -6,7 +6,7 @@ Prints a table, a row as soon as it is measured, and writes build/bench.json. Wi
 import argparse
 from collections.abc import Callable
 
-from bench import console, dispatch, growth, latency, memory, rows, scale, shim, start, urgent, web
+from bench import console, dispatch, growth, latency, memory, peers, rows, scale, shim, start, urgent, web
 from bench.rows import Row
 
 QUICK: dict[str, Callable[..., list[Row]]] = {
@@ -17,6 +17,7 @@ QUICK: dict[str, Callable[..., list[Row]]] = {
     "urgent": urgent.rows,
     "start": start.rows,
     "shim": shim.rows,
+    "peers": peers.rows,
 }
 """Ten minutes in all."""
 LONG: dict[str, Callable[..., list[Row]]] = {"memory": memory.rows, "growth": growth.rows, "console": console.rows}

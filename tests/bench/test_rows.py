@@ -25,7 +25,9 @@ SMALL: Mapping[str, tuple[Any, ...]] = {
 
 
 def test_every_group_has_a_small_size() -> None:
-    assert SMALL.keys() == GROUPS.keys()
+    assert SMALL.keys() | {"peers"} == GROUPS.keys(), (
+        "peers has tests of its own: two of them are no requirement of the tests"
+    )
 
 
 @pytest.mark.timeout(300)
