@@ -44,6 +44,8 @@ class Roster:
         self._served = frozenset(served)
         for number in self._served.difference(mine):
             self._given.pop(number, None)  # somebody took it
+        if len(mine) <= min(self._served_by.values()):
+            self._given.clear()  # whoever could have taken it has gone
         free = [number for number in numbers if number not in self._served]
         self._free_since = {number: self._free_since.get(number, now) for number in free}
         self._looked = True

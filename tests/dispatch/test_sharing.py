@@ -136,6 +136,19 @@ def test_a_number_that_somebody_took_may_come_back_and_be_given_again() -> None:
     assert roster.giving == "4"
 
 
+def test_a_number_that_was_given_to_somebody_who_has_gone_is_given_to_who_comes_next() -> None:
+    roster = Roster("a")
+    look(roster, {"a": 2, "b": 0}, NUMBERS[:2], now=-5.0)
+    look(roster, {"a": 2, "b": 0}, NUMBERS[:2])
+    roster.gave("2", 1.0)
+    look(roster, {"a": 1}, NUMBERS[:1], free=["2"], now=2.0)
+    look(roster, {"a": 1, "c": 0}, NUMBERS[:1], free=["2"], now=4.0)
+    roster.takes("2", 4.0)
+    look(roster, {"a": 2, "c": 0}, NUMBERS[:2], now=5.0)
+    look(roster, {"a": 2, "c": 0}, NUMBERS[:2], now=10.0)
+    assert roster.giving == "2"
+
+
 # --- a simulation -----------------------------------------------------------------------------------------------------
 
 
