@@ -32,10 +32,6 @@ _IDLE_SECONDS = 8
 """How long PostgreSQL keeps a transaction for a process that does nothing in it, such as a frozen one: less than a lease, so
 that whoever takes its numbers over does not wait for what it has locked."""
 
-_RANDOM_PAGE_COST = 1.1
-"""Of a page anywhere, where the next one costs 1: as memory and solid state have it. With PostgreSQL's 4, of spinning disks, a
-table is read whole for a few rows until it is large, or known to be."""
-
 
 class StoreUnavailable(Exception):
     """The database did not take it: nothing was stored, the same call may be made again."""
@@ -72,7 +68,7 @@ def _open_postgresql(url: URL, pool_size: int, options: dict[str, Any]) -> Engin
         connect_args={
             "connect_timeout": _WAIT_SECONDS,
             "options": f"-c timezone=UTC -c lock_timeout={_WAIT_SECONDS}s -c statement_timeout={_STATEMENT_SECONDS}s "
-            f"-c idle_in_transaction_session_timeout={_IDLE_SECONDS}s -c random_page_cost={_RANDOM_PAGE_COST}",
+            f"-c idle_in_transaction_session_timeout={_IDLE_SECONDS}s",
         },
     )
     silence.hear(engine, statement_seconds=_SILENT_SECONDS, idle_seconds=_WAIT_SECONDS)

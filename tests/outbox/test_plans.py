@@ -218,14 +218,32 @@ def test_a_table_without_statistics_is_read_as_sparingly(desk: Desk) -> None:
     assert max(read) < of_one * total
 
 
+def lengthen(desk: Desk, first: int, last: int) -> None:
+    for start in range(first, last, 2_000):
+        desk.add(*(message(n) for n in range(start, min(start + 2_000, last))))
+
+
 def test_a_settlement_reads_no_more_beside_a_long_queue(desk: Desk) -> None:
     """Without statistics, too: PostgreSQL then takes the index of all that waits for the shortest way to a few."""
     desk.take_over()
     costs = []
-    for first, last in ((0, 300), (300, 4_000)):
-        desk.add(*(message(n) for n in range(first, last)))
+    for first, last in ((0, 300), (300, 20_000)):
+        lengthen(desk, first, last)
         claimed = desk.claim(50)
         with reading(desk.store.engine) as read:
             desk.settle(*(accepted(one) for one in claimed))
+        costs += read
+    assert costs[1] < 1.5 * costs[0]
+
+
+@pytest.mark.parametrize("reserved", [0, 2])
+def test_a_claim_reads_no_more_of_a_long_queue(desk: Desk, reserved: int) -> None:
+    """It takes them in the order of an index; a queue of 100,000 that is sorted anew costs half a second."""
+    desk.take_over()
+    costs = []
+    for first, last in ((0, 300), (300, 20_000)):
+        lengthen(desk, first, last)
+        with reading(desk.store.engine) as read:
+            assert len(desk.claim(5, reserved=reserved)) == 5
         costs += read
     assert costs[1] < 1.5 * costs[0]
