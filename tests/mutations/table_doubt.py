@@ -175,14 +175,6 @@ DOUBT = (
         "tests/outbox/test_doubt.py::test_what_we_are_sending_ourselves_is_not_rescued[sqlite]",
     ),
     Mutation(
-        "What a busy process cannot write yet is not claimed",
-        "G4",
-        "service/dispatch/lane.py",
-        "        if behind > 0:\n            return behind",
-        "        if behind > 1e9:\n            return behind",
-        "tests/dispatch/test_throttle.py::test_what_a_busy_process_cannot_write_yet_is_not_claimed[sqlite]",
-    ),
-    Mutation(
         "A status moves its message only along a legal edge",
         "G5",
         "service/outbox/statuses.py",
