@@ -16,15 +16,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, select
+from sqlalchemy import select
 
 from service.message import MOVES, Status, StatusUpdate
 from service.outbox import tables
 from service.outbox.decisions import Decision, Undecidable
 from service.outbox.outbox import Outbox
-from tests.conftest import MAX_TRIES, Store, _empty
+from tests.conftest import MAX_TRIES, Store
 from tests.crash.model_meta import GRACE, READ, Fate, Meta, Story
 from tests.crash.model_mortal import Died, Happening, Life, Moment, MortalClient, MortalOutbox
+from tests.crash.playing import empty
 from tests.dispatch.cloud_api import CloudApi
 from tests.dispatch.stage import Secret, Stage, SteppedClock
 from tests.outbox.making import event, message
@@ -228,14 +229,3 @@ class World:
             assert status in allowed, f"{message_id} is left at {status}: {known}"
             if status is Status.UNANSWERED:
                 assert any(one.in_doubt for one in known.values()), f"{message_id} is no longer in doubt: {known}"
-
-
-def empty(engine: Engine) -> None:
-    """As if nobody had played before."""
-    if engine.dialect.name == "postgresql":
-        _empty(engine)
-        return
-    with engine.begin() as connection:
-        for table in reversed(tables.metadata.sorted_tables):
-            connection.execute(table.delete())
-        connection.execute(tables.moves.delete())  # which the triggers have written meanwhile

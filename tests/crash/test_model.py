@@ -12,7 +12,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -20,15 +19,15 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 from sqlalchemy import Engine
 
 from service.message import Status
 from service.outbox.decisions import Decision, Undecidable
 from service.outbox.search import Filter
-from tests.conftest import Store, _empty
+from tests.conftest import Store
 from tests.crash.model import ENDS, FATES, GRACE, Flight, Holder, World
+from tests.crash.playing import empty, play
 from tests.outbox.making import event, later, message
 from tests.outbox.recounting import check_counts
 
@@ -54,7 +53,7 @@ class Channel(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         """An empty store, whoever played before."""
-        _clear(self.engine)
+        empty(self.engine)
         type(self).played += 1
         self.world = World(self.engine)
         self.numbers = itertools.count(1)
@@ -198,33 +197,9 @@ class Channel(RuleBasedStateMachine):
             self.world.settle(holder, flight)
 
 
-def _clear(engine: Engine) -> None:
-    if engine.dialect.name == "postgresql":
-        _empty(engine)
-        return
-    with engine.begin() as connection:
-        for name in (
-            "messages",
-            "attempts",
-            "events",
-            "keys",
-            "leases",
-            "moves",
-            "tallies",
-            "campaigns",
-            "unmatched_statuses",
-        ):
-            connection.exec_driver_sql(f"DELETE FROM {name}")
-
-
 def _play(store: Store, examples: int, steps: int) -> None:
     played: type[Channel] = type("Channel", (Channel,), {"engine": store.engine, "played": 0})
-    run_state_machine_as_test(
-        played,
-        settings=settings(
-            max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
-    )
+    play(played, examples, steps)
     print(f"\n{store.engine.dialect.name}: {played.played} worlds of up to {steps} steps")
     assert played.played >= examples
 

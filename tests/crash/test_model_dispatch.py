@@ -14,7 +14,6 @@ from contextlib import closing, contextmanager
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -22,7 +21,6 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 
 from service.message import Status, StatusUpdate
@@ -32,6 +30,7 @@ from tests.conftest import Store
 from tests.crash.model_dispatch import World
 from tests.crash.model_meta import ACCEPTED, FATES, READ, STORIES, Fate, Story, meta_answers
 from tests.crash.model_mortal import Happening, Moment
+from tests.crash.playing import play
 from tests.dispatch.cloud_api import CloudApi
 
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "12"))
@@ -178,12 +177,9 @@ class Channel(RuleBasedStateMachine):
 def _play(store: Store, examples: int, steps: int) -> Counter[str]:
     """So many worlds of up to so many steps. What was met in them."""
     seen: Counter[str] = Counter()
-    size = settings(
-        max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=list(HealthCheck)
-    )
     with meta_answers() as server:
         played: type[Channel] = type("Channel", (Channel,), {"store": store, "server": server, "seen": seen})
-        run_state_machine_as_test(played, settings=size)
+        play(played, examples, steps)
     facts = ", ".join(f"{what} {times}" for what, times in sorted(seen.items()))
     print(f"\n{store.engine.dialect.name}: up to {steps} steps each: {facts}")
     assert seen["worlds"] >= examples

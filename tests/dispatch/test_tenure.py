@@ -117,8 +117,8 @@ def test_a_lease_counts_from_before_it_was_asked_for(store: Store, clock: Steppe
     assert not tenure.stands()
 
 
-def test_a_graceful_stop_finishes_what_is_in_flight_and_gives_back_the_rest(stage: Stage, cloud_api: CloudApi) -> None:
-    messages = stage.add(200)
+def stop_once_something_has_arrived(stage: Stage, cloud_api: CloudApi) -> None:
+    """Run the dispatcher until Meta has a request, and then to its end."""
 
     async def run() -> None:
         stop = asyncio.Event()
@@ -131,6 +131,12 @@ def test_a_graceful_stop_finishes_what_is_in_flight_and_gives_back_the_rest(stag
         await stage.dispatcher.run(stop, wakeup)
 
     asyncio.run(run())
+
+
+def test_a_graceful_stop_finishes_what_is_in_flight_and_gives_back_the_rest(stage: Stage, cloud_api: CloudApi) -> None:
+    messages = stage.add(200)
+
+    stop_once_something_has_arrived(stage, cloud_api)
 
     states = [stage.status(message_id) for message_id in messages]
     assert set(states) <= {"accepted", "queued"}
@@ -145,17 +151,7 @@ def test_what_was_claimed_and_not_yet_sent_while_meta_is_silent_is_given_back_at
     messages = stage.add(200)
     cloud_api.answers(then=silence)
 
-    async def run() -> None:
-        stop = asyncio.Event()
-
-        async def wakeup(_wake: object) -> None:
-            await asyncio.to_thread(cloud_api.arrived.wait, 10)
-            stop.set()
-            await asyncio.Event().wait()
-
-        await stage.dispatcher.run(stop, wakeup)
-
-    asyncio.run(run())
+    stop_once_something_has_arrived(stage, cloud_api)
 
     states = [stage.status(message_id) for message_id in messages]
     assert set(states) == {"unanswered", "queued"}
@@ -174,16 +170,6 @@ def test_a_dispatcher_that_has_stopped_is_off_the_roster(stages: Stages, store: 
     stage = stages(store=replace(store, outbox=_Unhurried(store.engine, max_tries=MAX_TRIES)))
     stage.add()
 
-    async def run() -> None:
-        stop = asyncio.Event()
-
-        async def wakeup(_wake: object) -> None:
-            await asyncio.to_thread(cloud_api.arrived.wait, 10)
-            stop.set()
-            await asyncio.Event().wait()
-
-        await stage.dispatcher.run(stop, wakeup)
-
-    asyncio.run(run())
+    stop_once_something_has_arrived(stage, cloud_api)
 
     assert store.outbox.report_for_work("another").served_by == {"another": 0}
