@@ -1,8 +1,9 @@
 """Group commit: what several threads want written at the same moment goes into one transaction.
 
 A transaction costs a write to disk and a few round trips, whether it holds one event or ten. Whoever comes while another writes
-waits, and is written for with all the others who wait; nobody waits for company. A call returns after the commit of what it
-brought, as if it had written alone, and not later: the next write is the affair of who comes next.
+waits, and is written for with all the others who wait. Where several were here at the last commit, the next to write gives as
+many a moment to come; who is alone waits for nobody. A call returns after the commit of what it brought, as if it had written
+alone, and not later: the next write is the affair of who comes next.
 """
 
 import threading
@@ -11,6 +12,9 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from service.outbox.database import StoreUnavailable
+
+GATHER_SECONDS = 0.002
+"""How long the next to write waits for as many as were here at the last commit: less than a write takes."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -33,15 +37,25 @@ class _Place(Generic[T, R]):
 class Together(Generic[T, R]):
     """Writes what comes with `write_all`, which gives a result for each item, in one transaction.
 
-    `size` measures an item; of several no more than `at_most` go together.
+    `size` measures an item; of several no more than `at_most` go together. `gather_seconds` is how long others have to come.
     """
 
-    def __init__(self, write_all: Callable[[Sequence[T]], Sequence[R]], size: Callable[[T], int], at_most: int) -> None:
+    def __init__(
+        self,
+        write_all: Callable[[Sequence[T]], Sequence[R]],
+        size: Callable[[T], int],
+        at_most: int,
+        gather_seconds: float = GATHER_SECONDS,
+    ) -> None:
         self._write_all = write_all
         self._size = size
         self._at_most = at_most
+        self._gather_seconds = gather_seconds
         self._lock = threading.Lock()
         self._is_writing = False
+        self.crowd = 1
+        """How many were here at the last commit."""
+        self._are_here = threading.Event()
         self._queue: deque[_Place[T, R]] = deque()
 
     def __len__(self) -> int:
@@ -53,6 +67,8 @@ class Together(Generic[T, R]):
         place: _Place[T, R] = _Place(item)
         with self._lock:
             self._queue.append(place)
+            if len(self._queue) >= self.crowd:
+                self._are_here.set()
             is_first, self._is_writing = not self._is_writing, True
         if not is_first:
             place.called.wait()
@@ -64,15 +80,23 @@ class Together(Generic[T, R]):
 
     def _write_next(self) -> None:
         """Write for the first who wait, tell them, and let the next of the queue write."""
+        self._are_here.wait(self._gather_seconds)
         places = self._next()
         try:
             self._write(places)
         finally:
+            self._expect(len(places))
             for place in places:
                 if not place.is_done:  # this thread is being ended
                     place.error = StoreUnavailable("whoever wrote it was stopped")
                 place.called.set()
             self._pass_on()
+
+    def _expect(self, written: int) -> None:
+        """As many as are here now may be here again in a moment."""
+        with self._lock:
+            self.crowd = written + len(self._queue)
+            self._are_here.clear()
 
     def _pass_on(self) -> None:
         with self._lock:

@@ -11,7 +11,7 @@ import pytest
 from service.outbox import accept, tables
 from service.outbox.accept import Receipt, ReceiptConflict
 from service.outbox.database import StoreUnavailable, transaction
-from service.outbox.together import Together
+from service.outbox.together import GATHER_SECONDS, Together
 from tests.outbox.making import NOW, Desk, event, later, message, rejection
 
 Writing = Together[str, str]
@@ -24,10 +24,10 @@ class Stopped(BaseException):
 class Disk:
     """Keeps what is written. The first write waits until it is let go, so that others come meanwhile."""
 
-    def __init__(self, at_most: int = 100) -> None:
+    def __init__(self, at_most: int = 100, gather_seconds: float = GATHER_SECONDS) -> None:
         self.writes: list[list[str]] = []
         self._begun, self._go = threading.Event(), threading.Event()
-        self.writing: Writing = Together(self._write, len, at_most)
+        self.writing: Writing = Together(self._write, len, at_most, gather_seconds)
         self._threads = ThreadPoolExecutor(16)
 
     def _write(self, items: Sequence[str]) -> list[str]:
@@ -68,6 +68,23 @@ def test_no_more_go_together_than_fit() -> None:
     disk = Disk(at_most=5)
     disk.write("a", "bbb", "cc", "dddddddd", "e")
     assert disk.writes == [["a"], ["bbb", "cc"], ["dddddddd"], ["e"]]
+
+
+def test_the_next_to_write_waits_for_as_many_as_were_here_at_the_last_commit() -> None:
+    disk = Disk(gather_seconds=60)
+    with ThreadPoolExecutor(1) as beside:
+        writing = beside.submit(disk.write, "a", "b", "c")
+        while disk.writing.crowd < 3:
+            threading.Event().wait(0.001)
+        assert disk.writing.write("d") == "kept d"
+        assert [future.result() for future in writing.result()] == ["kept a", "kept b", "kept c"]
+    assert disk.writes == [["a"], ["b", "c", "d"]]
+
+
+def test_who_is_alone_waits_for_nobody() -> None:
+    writing: Writing = Together(lambda items: items, len, at_most=100, gather_seconds=60)
+    with ThreadPoolExecutor(1) as threads:
+        assert [threads.submit(writing.write, item).result(10) for item in "abc"] == ["a", "b", "c"]
 
 
 def test_what_cannot_be_written_spoils_nothing_else() -> None:
