@@ -70,7 +70,7 @@ __all__ = [
 RECIPIENTS_AT_ONCE = 1_000
 """Events that come at the same moment go into one transaction up to so many recipients."""
 ONE_MOMENT = timedelta(seconds=2)
-"""An event that was received longer ago, since it was parked, goes alone: which keys are free depends on when that was."""
+"""… and were received so near to each other, which a parked one was not: which keys are free depends on when that was."""
 
 
 class Outbox:
@@ -83,15 +83,14 @@ class Outbox:
         self._engine = engine
         self._max_tries = max_tries
         self._announce = announce
-        self._adding = Together(self._add_all, lambda one: len(one[0].results), RECIPIENTS_AT_ONCE)
+        self._adding = Together(self._add_all, lambda one: len(one[0].results), RECIPIENTS_AT_ONCE, _at_one_moment)
 
     def add(self, parsed: ParsedEvent, now: datetime) -> Receipt:
         """Keep an event with its messages and rejections; when this returns, they are on disk (G1).
 
         Raise ReceiptConflict where the receipt id is known with another body.
         """
-        late = now - parsed.event.received_at > ONE_MOMENT
-        receipt = self._add_all([(parsed, now)])[0] if late else self._adding.write((parsed, now))
+        receipt = self._adding.write((parsed, now))
         if isinstance(receipt, ReceiptConflict):
             raise receipt
         if receipt.queued:
@@ -337,3 +336,7 @@ class Outbox:
             connection.execute(
                 statement.on_conflict_do_update(index_elements=[tables.readiness.c.id], set_={"at": now})
             )
+
+
+def _at_one_moment(one: tuple[ParsedEvent, datetime], other: tuple[ParsedEvent, datetime]) -> bool:
+    return abs(one[0].event.received_at - other[0].event.received_at) <= ONE_MOMENT

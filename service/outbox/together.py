@@ -37,7 +37,8 @@ class _Place(Generic[T, R]):
 class Together(Generic[T, R]):
     """Writes what comes with `write_all`, which gives a result for each item, in one transaction.
 
-    `size` measures an item; of several no more than `at_most` go together. `gather_seconds` is how long others have to come.
+    `size` measures an item; of several no more than `at_most` go together, and those that `fit` the first of them.
+    `gather_seconds` is how long others have to come.
     """
 
     def __init__(
@@ -45,11 +46,13 @@ class Together(Generic[T, R]):
         write_all: Callable[[Sequence[T]], Sequence[R]],
         size: Callable[[T], int],
         at_most: int,
+        fit: Callable[[T, T], bool] = lambda _first, _other: True,
         gather_seconds: float = GATHER_SECONDS,
     ) -> None:
         self._write_all = write_all
         self._size = size
         self._at_most = at_most
+        self._fit = fit
         self._gather_seconds = gather_seconds
         self._lock = threading.Lock()
         self._is_writing = False
@@ -107,10 +110,14 @@ class Together(Generic[T, R]):
     def _next(self) -> list[_Place[T, R]]:
         """The first who wait; only who writes takes any away."""
         places = [self._queue.popleft()]
-        size = self._size(places[0].item)
-        while self._queue and size + self._size(self._queue[0].item) <= self._at_most:
+        first = places[0].item
+        size = self._size(first)
+        while self._queue:
+            item = self._queue[0].item
+            size += self._size(item)
+            if size > self._at_most or not self._fit(first, item):
+                break
             places.append(self._queue.popleft())
-            size += self._size(places[-1].item)
         return places
 
     def _write(self, places: Sequence[_Place[T, R]]) -> None:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
@@ -24,10 +24,15 @@ class Stopped(BaseException):
 class Disk:
     """Keeps what is written. The first write waits until it is let go, so that others come meanwhile."""
 
-    def __init__(self, at_most: int = 100, gather_seconds: float = GATHER_SECONDS) -> None:
+    def __init__(
+        self,
+        at_most: int = 100,
+        fit: Callable[[str, str], bool] = lambda _first, _other: True,
+        gather_seconds: float = GATHER_SECONDS,
+    ) -> None:
         self.writes: list[list[str]] = []
         self._begun, self._go = threading.Event(), threading.Event()
-        self.writing: Writing = Together(self._write, len, at_most, gather_seconds)
+        self.writing: Writing = Together(self._write, len, at_most, fit, gather_seconds)
         self._threads = ThreadPoolExecutor(16)
 
     def _write(self, items: Sequence[str]) -> list[str]:
@@ -79,6 +84,12 @@ def test_the_next_to_write_waits_for_as_many_as_were_here_at_the_last_commit() -
         assert disk.writing.write("d") == "kept d"
         assert [future.result() for future in writing.result()] == ["kept a", "kept b", "kept c"]
     assert disk.writes == [["a"], ["b", "c", "d"]]
+
+
+def test_what_does_not_fit_the_first_goes_after_it() -> None:
+    disk = Disk(fit=lambda first, other: first[0] == other[0])
+    disk.write("a", "b", "b2", "c", "b3")
+    assert disk.writes == [["a"], ["b", "b2"], ["c"], ["b3"]]
 
 
 def test_who_is_alone_waits_for_nobody() -> None:
