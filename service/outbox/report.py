@@ -13,8 +13,8 @@ from service.outbox.database import reading
 from service.outbox.numbers import KnownNumber
 from service.outbox.overview import BatchRow, CampaignRow, NumberState, Place, QueueFacts, RefusedRow
 from service.outbox.pauses import PauseKey
-from service.outbox.statuses import UNMATCHED_FOR
 from service.outbox.tally import Quarter
+from service.outbox.unmatched import UNMATCHED_FOR
 from service.people import Inbound
 
 Facts = Mapping[str, Any]

@@ -17,7 +17,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Engine, Select, and_, 
 from service.message import Status
 from service.outbox import daily, tables
 from service.outbox.database import reading, transaction
-from service.outbox.statuses import UNMATCHED_FOR
+from service.outbox.unmatched import UNMATCHED_FOR
 
 MESSAGES_AT_ONCE = 500
 EVENTS_AT_ONCE = 50

@@ -1,7 +1,7 @@
 """What notifications tell, applied per attempt and only forwards (G5).
 
 Duplicates change nothing, order does not matter, and a message shows its newest attempt: news of an older one is kept with
-that attempt. What fits no attempt is kept for a while and applied when its attempt turns up.
+that attempt. What fits no attempt is kept for a while (`unmatched.py`) and applied when its attempt turns up.
 """
 
 import re
@@ -11,16 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import Connection, Row, select, update
 from sqlalchemy.sql.dml import Update
 
 from service.message import MOVES, REACHED, Outcome, Pause, Status, StatusUpdate, Template
-from service.outbox import blocking, consent, outcomes, rows, tables
-from service.outbox.database import Insert
+from service.outbox import blocking, consent, outcomes, rows, tables, unmatched
 from service.outbox.queue import lock_messages
-
-UNMATCHED_FOR = timedelta(days=7)
-"""Meta repeats a notification for up to seven days; later than that nothing will turn up for it."""
 
 LONGEST_WAIT = timedelta(hours=1)
 """A message that fails late again and again goes again at growing distance, up to this or to what its code asks for."""
@@ -36,7 +32,6 @@ _MOMENT = {
 
 _messages = tables.messages
 _attempts = tables.attempts
-_unmatched = tables.unmatched_statuses
 
 AttemptId = tuple[str, int]
 
@@ -50,6 +45,14 @@ class _News:
 
     updates: Sequence[StatusUpdate]
     has_failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """The messages that a batch may tell of, locked, by their ids; and all their attempts."""
+
+    messages: Mapping[str, Row[Any]]
+    attempts: Sequence[Row[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,93 +78,79 @@ class Applied:
 
 def apply(connection: Connection, updates: Sequence[StatusUpdate], now: datetime, max_tries: int) -> Applied:
     """Apply a notification's updates; keep those that fit no attempt."""
-    by_attempt, homeless = _sort_out(connection, updates)
+    before = _look(connection, updates)
+    by_attempt, homeless = _sort_out(before.attempts, updates)
     applied = Applied(unmatched=len(homeless))
-    _apply_to(connection, by_attempt, now, max_tries, applied)
+    _apply_to(connection, before, by_attempt, now, max_tries, applied)
     if homeless:
-        _keep(connection, homeless, now)
+        unmatched.keep(connection, homeless, now)
     return applied
 
 
 def adopt(connection: Connection, wamids: Iterable[str], now: datetime, max_tries: int) -> None:
     """Apply what was kept for attempts whose wamid has just become known."""
-    wanted = set(wamids)
-    kept = _KEPT.execute(connection, wanted).all() if wanted else []
-    if not kept:
-        return
-    connection.execute(delete(_unmatched).where(_unmatched.c.id.in_([row.id for row in kept])))
-    apply(connection, [_kept(row) for row in kept], now, max_tries)
-
-
-_KEPT = rows.Lookup(lambda among: select(_unmatched).where(among(_unmatched.c.wamid)))
-
-
-def _kept(row: Row[Any]) -> StatusUpdate:
-    facts = row.code, row.title, row.details, _retry_after(row)
-    return StatusUpdate(Status(row.status), row.at, row.wamid, None, *facts, opted_out=bool(row.opted_out))
-
-
-def _retry_after(row: Row[Any]) -> timedelta | None:
-    """What the version before this one kept says only that it may be tried again."""
-    if row.retry_seconds is None:
-        return timedelta(minutes=1) if row.retry else None
-    return timedelta(seconds=row.retry_seconds)
+    kept = unmatched.take(connection, set(wamids))
+    if kept:
+        apply(connection, kept, now, max_tries)
 
 
 def forget_unmatched(connection: Connection, now: datetime, max_tries: int) -> None:
     """Drop what no attempt turned up for; apply what came in beside the answer, so that neither saw the other."""
-    crossed = connection.execute(select(_unmatched.c.wamid).join(_attempts, _attempts.c.wamid == _unmatched.c.wamid))
-    adopt(connection, crossed.scalars(), now, max_tries)
-    connection.execute(delete(_unmatched).where(_unmatched.c.expires_at <= now))
+    adopt(connection, unmatched.crossed(connection), now, max_tries)
+    unmatched.forget(connection, now)
+
+
+def _ours(news: StatusUpdate) -> AttemptId | None:
+    match = _OURS.fullmatch(news.callback_data or "")
+    return (match[1], int(match[2])) if match else None
+
+
+def _look(connection: Connection, updates: Sequence[StatusUpdate]) -> _Before:
+    """Lock and read what may be told of: by our own callback data, by Meta's message id where that is not ours."""
+    names = [_ours(news) for news in updates]
+    ids = {name[0] for name in names if name}
+    wamids = {news.wamid for news, name in zip(updates, names, strict=True) if name is None}
+    if wamids:
+        ids.update(_OF_WAMIDS.execute(connection, wamids).scalars())
+    if not ids:
+        return _Before({}, ())
+    messages = {row.message_id: row for row in lock_messages(connection, ids, *_LOOKED_AT)}
+    return _Before(messages, _ATTEMPTS.execute(connection, messages).all() if messages else ())
+
+
+_OF_WAMIDS = rows.Lookup(lambda among: select(_attempts.c.message_id).where(among(_attempts.c.wamid)))
 
 
 def _sort_out(
-    connection: Connection, updates: Sequence[StatusUpdate]
+    attempts: Sequence[Row[Any]], updates: Iterable[StatusUpdate]
 ) -> tuple[dict[AttemptId, list[StatusUpdate]], list[StatusUpdate]]:
-    """Find each update's attempt: by our own callback data, else by Meta's message id."""
-    named = {id(u): _OURS.fullmatch(u.callback_data) for u in updates if u.callback_data}
-    ids = {match[1] for match in named.values() if match}
-    ours = _OF_MESSAGES.execute(connection, ids).all() if ids else []
-    known = {(row.message_id, row.attempt) for row in ours}
+    """Each attempt's updates, and those that fit none."""
+    known = {(row.message_id, row.attempt) for row in attempts}
+    by_wamid = {row.wamid: (row.message_id, row.attempt) for row in attempts}
     found: dict[AttemptId, list[StatusUpdate]] = defaultdict(list)
-    strangers = []
+    homeless = []
     for news in updates:
-        match = named.get(id(news))
-        attempt_id = (match[1], int(match[2])) if match else None
-        if attempt_id in known:
+        name = _ours(news)
+        attempt_id = name if name in known else by_wamid.get(news.wamid)
+        if attempt_id:
             found[attempt_id].append(news)
         else:
-            strangers.append(news)
-    if not strangers:
-        return found, []
-    named_by_meta = _OF_WAMIDS.execute(connection, (news.wamid for news in strangers))
-    by_wamid = {row.wamid: (row.message_id, row.attempt) for row in named_by_meta}
-    for news in strangers:
-        if news.wamid in by_wamid:
-            found[by_wamid[news.wamid]].append(news)
-    return found, [news for news in strangers if news.wamid not in by_wamid]
-
-
-_NAMES = _attempts.c.message_id, _attempts.c.attempt, _attempts.c.wamid
-_OF_MESSAGES = rows.Lookup(lambda among: select(*_NAMES).where(among(_attempts.c.message_id)))
-_OF_WAMIDS = rows.Lookup(lambda among: select(*_NAMES).where(among(_attempts.c.wamid)))
+            homeless.append(news)
+    return found, homeless
 
 
 def _apply_to(
     connection: Connection,
+    before: _Before,
     by_attempt: Mapping[AttemptId, Sequence[StatusUpdate]],
     now: datetime,
     max_tries: int,
     applied: Applied,
 ) -> None:
-    if not by_attempt:
-        return
-    ids = {message_id for message_id, _ in by_attempt}
-    messages = {row.message_id: row for row in lock_messages(connection, ids, *_LOOKED_AT)}
     changes = []
     news_of: dict[AttemptId, _News] = {}
     perhaps_taken: dict[str, int] = {}
-    for row in _BEFORE.execute(connection, ids):
+    for row in before.attempts:
         updates = by_attempt.get((row.message_id, row.attempt), ())
         if updates or row.outcome in _PERHAPS_TAKEN or any(getattr(row, name) for name in _MOMENT.values()):
             perhaps_taken[row.message_id] = max(row.attempt, perhaps_taken.get(row.message_id, 0))
@@ -173,7 +162,7 @@ def _apply_to(
             news_of[row.message_id, row.attempt] = _News(fresh, has_failed=row.failed_at is not None)
     if changes:
         _CHANGE_ATTEMPT.execute(connection, changes)
-        applied.failed += _move_messages(connection, messages, perhaps_taken, news_of, now, max_tries)
+        applied.failed += _move_messages(connection, before.messages, perhaps_taken, news_of, now, max_tries)
         refused = {of: one.at for (of, _), news in news_of.items() for one in news.updates if one.opted_out}
         consent.refused_marketing(connection, refused, now)
 
@@ -187,7 +176,7 @@ def _change_attempt(given: rows.Given) -> Update:
     return update(_attempts).where(*of_it).values({name: given(f"new_{name}") for name in _ATTEMPT_FACTS})
 
 
-_BEFORE = rows.Lookup(
+_ATTEMPTS = rows.Lookup(
     lambda among: select(*(_attempts.c[name] for name in ("message_id", "attempt", *_ATTEMPT_FACTS))).where(
         among(_attempts.c.message_id)
     )
@@ -327,27 +316,3 @@ def furthest(status: Status, news: _News, *, may_retry: bool) -> Status:
         if one.status in MOVES[status]:
             status = one.status
     return status
-
-
-def _keep(connection: Connection, updates: Sequence[StatusUpdate], now: datetime) -> None:
-    kept = [
-        {
-            "callback_data": news.callback_data,
-            "wamid": news.wamid,
-            "status": news.status.value,
-            "at": news.at,
-            "code": news.code,
-            "title": news.title,
-            "details": news.details,
-            "retry": int(news.retry_after is not None),
-            "retry_seconds": None if news.retry_after is None else int(news.retry_after.total_seconds()),
-            "opted_out": int(news.opted_out),
-            "expires_at": now + UNMATCHED_FOR,
-        }
-        for news in sorted(updates, key=lambda news: (news.wamid, news.status))  # one order for all, as with any lock
-    ]
-    rows.insert(connection, _unmatched, kept, _unless_kept)
-
-
-def _unless_kept(insertion: Insert) -> Any:
-    return insertion.on_conflict_do_nothing()

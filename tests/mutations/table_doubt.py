@@ -212,15 +212,15 @@ DOUBT = (
         "News before the answer finds its attempt by our own id",
         "G5",
         "service/outbox/statuses.py",
-        "        if attempt_id in known:\n",
-        "        if attempt_id in known and attempt_id is None:\n",
+        "        attempt_id = name if name in known else by_wamid.get(news.wamid)\n",
+        "        attempt_id = by_wamid.get(news.wamid)\n",
         "tests/outbox/test_statuses.py::test_news_before_the_answer_finds_its_attempt_by_our_own_id[sqlite]",
     ),
     Mutation(
         "News that fits no attempt is kept",
         "G5",
         "service/outbox/statuses.py",
-        "        _keep(connection, homeless, now)\n",
+        "        unmatched.keep(connection, homeless, now)\n",
         "        pass\n",
         "tests/outbox/test_statuses.py::"
         "test_news_without_an_attempt_is_kept_and_adopted_once_its_wamid_is_known[sqlite-order-17]",
@@ -228,7 +228,7 @@ DOUBT = (
     Mutation(
         "News that fits no attempt is forgotten after a week",
         "G5",
-        "service/outbox/statuses.py",
+        "service/outbox/unmatched.py",
         "    connection.execute(delete(_unmatched).where(_unmatched.c.expires_at <= now))\n",
         "",
         "tests/outbox/test_statuses.py::test_news_that_no_attempt_turns_up_for_is_forgotten_after_a_week[sqlite]",

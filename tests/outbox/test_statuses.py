@@ -12,7 +12,8 @@ from sqlalchemy import insert, update
 from service.message import Attempt, Outcome, Settlement, Status, StatusUpdate, Template
 from service.outbox import tables
 from service.outbox.decisions import Decision
-from service.outbox.statuses import UNMATCHED_FOR, LateFailure
+from service.outbox.statuses import LateFailure
+from service.outbox.unmatched import UNMATCHED_FOR
 from tests.conftest import MAX_TRIES
 from tests.outbox.making import (
     MINUTE,
@@ -196,6 +197,17 @@ def test_news_without_an_attempt_is_kept_and_adopted_once_its_wamid_is_known(des
     assert desk.status() == "delivered"
     assert desk.attempt(attempt).items() >= {"sent_at": later(seconds=5), "delivered_at": later(seconds=5)}.items()
     assert desk.count(tables.unmatched_statuses) == 0
+
+
+@pytest.mark.parametrize("name", STRANGE_NAMES)
+def test_news_under_no_name_of_ours_finds_its_attempt_by_the_wamid_at_the_latest_when_things_are_tidied(
+    desk: Desk, name: str | None
+) -> None:
+    attempt = desk.sending()
+    desk.settle(accepted(attempt))
+    desk.tell(news(attempt, Status.DELIVERED, callback_data=name))
+    desk.store.outbox.forget_unmatched(NOW)
+    assert (desk.status(), desk.count(tables.unmatched_statuses)) == ("delivered", 0)
 
 
 def test_a_failure_that_is_adopted_keeps_its_reason_and_may_be_tried_again(desk: Desk) -> None:

@@ -12,7 +12,7 @@ from datetime import datetime
 from service.message import Pause, Status
 from service.outbox.decisions import DECIDED
 from service.outbox.report import Facts, MessageFacts
-from service.outbox.statuses import UNMATCHED_FOR
+from service.outbox.unmatched import UNMATCHED_FOR
 from service.web.console import words
 
 _TOLD = (Status.SENT, Status.DELIVERED, Status.READ, Status.FAILED)
