@@ -15,6 +15,7 @@ from random import Random
 from service.dispatch.brakes import Brakes
 from service.dispatch.doors import Doors
 from service.dispatch.gate import Gate
+from service.dispatch.line import Line
 from service.dispatch.number import Clock, Number, Policy
 from service.dispatch.retry import settle_accepted, settle_error
 from service.dispatch.spacing import EVERY_SECONDS, Spacing
@@ -93,6 +94,7 @@ class Lane:
         self._stopping = False
         self._lead = LEAD_SECONDS
         self._gate = Gate(self._pacer, clock.monotonic)
+        self._line = Line()
         self._full = False
 
     def wake(self) -> None:
@@ -178,8 +180,9 @@ class Lane:
         claimed = await asyncio.to_thread(self._outbox.claim, demand, self._clock.now())
         self._learn_lead(self._clock.monotonic() - asked_at)
         attempts = self._spaced_out(claimed, slots[0])
-        for attempt, slot in zip(attempts, self._pacer.take(slots, len(attempts)), strict=True):
-            task = asyncio.create_task(self._attempt(attempt, slot, credentials))
+        self._line.join(attempts)
+        for slot in self._pacer.take(slots, len(attempts)):
+            task = asyncio.create_task(self._attempt(slot, credentials))
             self.in_flight.add(task)
             task.add_done_callback(self._landed)
         return self._until_next_plan() if len(claimed) == len(slots) else POLL_SECONDS
@@ -214,13 +217,14 @@ class Lane:
             self._full = False
             self.wake()
 
-    async def _attempt(self, attempt: Attempt, slot: float, credentials: Credentials) -> None:
-        """Send one message in its slot and hand on what came of it; whatever the message is, the lane goes on (G2)."""
+    async def _attempt(self, slot: float, credentials: Credentials) -> None:
+        """In its slot send whoever is first, and hand on what came of it; whatever it is, the lane goes on (G2)."""
         early = slot - self._clock.monotonic()
         if early > 0:
             await asyncio.sleep(early)
         async with self._gate:
             await self._turn()
+            attempt = self._line.first()
             started = self._clock.monotonic()
             door = self._doors.choose(attempt.message)
             outcome = await self._send(attempt, door, credentials)

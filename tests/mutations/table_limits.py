@@ -198,6 +198,14 @@ LIMITS = (
         "tests/dispatch/test_throttle.py::test_every_tenth_slot_is_reserved",
     ),
     Mutation(
+        "A normal message that is claimed is overtaken nine times at most",
+        "G6",
+        "service/dispatch/line.py",
+        "(not self._urgent or self._in_a_row >= IN_A_ROW)",
+        "not self._urgent",
+        "tests/dispatch/test_line.py::test_every_tenth_slot_is_a_normal_ones_however_many_urgent_ones_come",
+    ),
+    Mutation(
         "Reserved places go to normal messages",
         "G6",
         "service/outbox/claims.py",
