@@ -17,6 +17,7 @@ from service.dispatch.number import Clock, Number
 from service.dispatch.sharing import Roster
 from service.dispatch.tenure import LOOK_SECONDS
 from service.message import Settlement
+from service.outbox.announce import ALL, EVERYBODY, Work
 from service.outbox.outbox import Outbox, StoreUnavailable
 from service.whatsapp.client import Client
 
@@ -32,8 +33,8 @@ FINISH_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
 
-Wakeup = Callable[[Callable[[], None]], Coroutine[None, None, None]]
-"""Runs for ever and calls what it is given whenever there may be work."""
+Wakeup = Callable[[Callable[[Work], None]], Coroutine[None, None, None]]
+"""Runs for ever and calls what it is given whenever there may be work, with whose it is."""
 
 Beside = Callable[[Callable[[str], bool]], Coroutine[None, None, None]]
 """Runs for ever beside the lanes; what it is given tells whether this dispatcher serves a number just now."""
@@ -114,6 +115,7 @@ class Dispatcher:
         self._looked = asyncio.Event()
         self._beside = beside
         self.lanes = [make_lane(number, self._settler.put) for number in numbers]
+        self._lanes_of = {lane.number.phone_number_id: [lane] for lane in self.lanes} | {ALL: self.lanes}
         self.beat = self._tell_clocks_at = clock.monotonic()
 
     async def run(self, stop: asyncio.Event, wakeup: Wakeup) -> None:
@@ -165,10 +167,11 @@ class Dispatcher:
         """Settle what has come back; `run` does so by itself."""
         await self._settler.flush()
 
-    def wake(self) -> None:
-        """There may be work."""
-        for lane in self.lanes:
-            lane.wake()
+    def wake(self, work: Work = EVERYBODY) -> None:
+        """There may be work for these numbers."""
+        for number in work:
+            for lane in self._lanes_of.get(number, ()):
+                lane.wake()
 
     def _serves(self, phone_number_id: str) -> bool:
         return any(lane.number.phone_number_id == phone_number_id and lane.tenure.stands() for lane in self.lanes)

@@ -1,7 +1,7 @@
 """How a dispatcher learns of new work. Behind both ways each lane looks by itself now and then.
 
-PostgreSQL tells by NOTIFY (`outbox/announce.py`). SQLite has no such thing, but its `data_version` changes with every commit
-of another connection; asking for it costs microseconds.
+PostgreSQL tells by NOTIFY whose it is (`outbox/announce.py`). SQLite has no such thing, but its `data_version` changes with
+every commit of another connection; asking for it costs microseconds.
 """
 
 import asyncio
@@ -12,14 +12,14 @@ from collections.abc import Callable
 
 import psycopg
 
-from service.outbox.announce import CHANNEL
+from service.outbox.announce import CHANNEL, EVERYBODY, Work, read
 
 SQLITE_POLL_SECONDS = 0.004
 RECONNECT_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
-Wake = Callable[[], None]
+Wake = Callable[[Work], None]
 
 
 async def watch_sqlite(path: str, wake: Wake) -> None:
@@ -32,7 +32,7 @@ async def watch_sqlite(path: str, wake: Wake) -> None:
                 (version,) = connection.execute("PRAGMA data_version").fetchone()
                 if version != seen:
                     seen = version
-                    wake()
+                    wake(EVERYBODY)
             await asyncio.sleep(SQLITE_POLL_SECONDS)
     finally:
         connection.close()
@@ -46,9 +46,9 @@ async def listen_postgres(conninfo: str, wake: Wake) -> None:
                 conninfo, autocommit=True, connect_timeout=4
             ) as connection:
                 await connection.execute(f"LISTEN {CHANNEL}")
-                wake()
-                async for _ in connection.notifies():
-                    wake()
+                wake(EVERYBODY)
+                async for announcement in connection.notifies():
+                    wake(read(announcement.payload))
         except psycopg.Error as error:
             log.warning("wakeup.reconnects reason=%s", type(error).__name__)
         await asyncio.sleep(RECONNECT_SECONDS)

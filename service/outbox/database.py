@@ -152,6 +152,13 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
+def without_transaction(engine: Engine) -> Iterator[Connection]:
+    """Each statement for itself, in one round trip; for PostgreSQL. Raise StoreUnavailable."""
+    with _translated(), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        yield connection
+
+
+@contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield

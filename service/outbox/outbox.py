@@ -41,6 +41,7 @@ from service.outbox import (
     tally,
 )
 from service.outbox.accept import Receipt, ReceiptConflict
+from service.outbox.announce import EVERYBODY, Work, work_of
 from service.outbox.claims import Demand
 from service.outbox.daily import Portfolio
 from service.outbox.database import StoreUnavailable, reading, transaction, upsert
@@ -76,10 +77,12 @@ ONE_MOMENT = timedelta(seconds=2)
 class Outbox:
     """The durable queue of messages and the record of what became of them.
 
-    `announce` is called after a commit that added work; `max_tries` bounds how often a message is tried.
+    `announce` is called after a commit that added work, and told whose; `max_tries` bounds how often a message is tried.
     """
 
-    def __init__(self, engine: Engine, *, max_tries: int, announce: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, engine: Engine, *, max_tries: int, announce: Callable[[Work], None] = lambda _work: None
+    ) -> None:
         self._engine = engine
         self._max_tries = max_tries
         self._announce = announce
@@ -94,7 +97,7 @@ class Outbox:
         if isinstance(receipt, ReceiptConflict):
             raise receipt
         if receipt.queued:
-            self._announce()
+            self._announce(work_of(parsed.results))
         return receipt
 
     def _add_all(self, events: Sequence[tuple[ParsedEvent, datetime]]) -> Sequence[Receipt | ReceiptConflict]:
@@ -222,7 +225,7 @@ class Outbox:
         with transaction(self._engine) as connection:
             resumed = pauses.resume(connection, keys, even_an_operators=even_an_operators)
         if resumed:
-            self._announce()
+            self._announce(EVERYBODY)
         return resumed
 
     def lift_notified(self, keys: Sequence[PauseKey], before: datetime) -> int:
@@ -257,7 +260,7 @@ class Outbox:
             with transaction(self._engine) as connection:
                 some, after = replay.replay(connection, wanted, terms, after)
             if some.queued:
-                self._announce()
+                self._announce(EVERYBODY)
             total += some
         return total
 
@@ -284,7 +287,7 @@ class Outbox:
         with transaction(self._engine) as connection:
             status = decisions.decide(connection, message_id, decision, now)
         if status is Status.QUEUED:
-            self._announce()
+            self._announce(EVERYBODY)
         return status
 
     def shelve(self, lease: Lease, waba_id: str | None, now: datetime, *, put_aside: bool = True) -> int:

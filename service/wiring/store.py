@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 
 from service.config import ConfigError, Settings
-from service.outbox.announce import Announcer
+from service.outbox.announce import Announcer, Work
 from service.outbox.audit import Audit
 from service.outbox.catalogue import Catalogues
 from service.outbox.consent import Consent
@@ -37,7 +37,7 @@ def open_store(settings: Settings, *, announce: bool = True) -> Store:
         engine = open_engine(settings.database_url, keeps_outcomes=settings.event_bus is not None)
     except ValueError as error:
         raise ConfigError([f"DATABASE_URL: {error}"]) from error
-    announcer: Callable[[], None] = lambda: None  # noqa: E731 - a default, not a function of its own
+    announcer: Callable[[Work], None] = lambda _work: None  # noqa: E731 - a default, not a function of its own
     if announce and engine.dialect.name == "postgresql":
         announcer = Announcer(engine)
     outbox = Outbox(engine, max_tries=settings.max_attempts, announce=announcer)

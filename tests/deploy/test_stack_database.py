@@ -43,7 +43,7 @@ def test_password_and_tls_are_among_what_libpq_takes_from_there(settings: Settin
 def test_the_dispatchers_own_connection_finds_the_database_too(settings: Settings) -> None:
     async def listen_until_connected() -> None:
         connected = asyncio.Event()
-        listening = asyncio.create_task(wiring.build_wakeup(settings)(connected.set))
+        listening = asyncio.create_task(wiring.build_wakeup(settings)(lambda _work: connected.set()))
         await asyncio.wait_for(connected.wait(), 10)
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)

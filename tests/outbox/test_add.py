@@ -11,8 +11,9 @@ from sqlalchemy import select
 
 from service.message import Fault, Message, Priority, Refusal, Template
 from service.outbox import tables
+from service.outbox.announce import Work
 from service.outbox.outbox import Outbox, ReceiptConflict
-from tests.outbox.making import NOW, Desk, at_once, event, later, message, rejection
+from tests.outbox.making import NOW, NUMBER, Desk, at_once, event, later, message, rejection
 
 ODD = "\U0001f600 漢字 \u202e ' \" \\ % %s :name {} \x01\t\n é"
 
@@ -251,14 +252,14 @@ def test_keys_are_claimed_in_their_order_whatever_the_events(desk: Desk) -> None
 
 
 def test_work_is_announced_after_the_commit_and_only_where_there_is_some(desk: Desk) -> None:
-    seen: list[list[str]] = []
+    seen: list[tuple[Work, list[str]]] = []
 
-    def look() -> None:
+    def look(work: Work) -> None:
         with desk.store.engine.connect() as connection:
-            seen.append(list(connection.execute(select(tables.messages.c.message_id)).scalars()))
+            seen.append((work, list(connection.execute(select(tables.messages.c.message_id)).scalars())))
 
     outbox = Outbox(desk.store.engine, max_tries=8, announce=look)
     outbox.add(event(message(1)), NOW)
     outbox.add(event(message(1)), NOW)
     outbox.add(event(rejection(1), message(1, message_id="other"), n=2), NOW)
-    assert seen == [["m00001"]]
+    assert seen == [({NUMBER: Priority.NORMAL}, ["m00001"])]

@@ -3,6 +3,7 @@
 import pytest
 
 from service.message import MOVES, Status
+from service.outbox.announce import EVERYBODY, Work
 from service.outbox.decisions import DECISIONS, Decision, Undecidable, UnknownMessage
 from service.outbox.outbox import Outbox
 from service.outbox.replay import REPLAYABLE
@@ -89,11 +90,11 @@ def test_nothing_is_decided_of_a_message_that_is_none(desk: Desk) -> None:
 
 
 def test_the_dispatchers_are_told_where_something_is_to_be_sent_again(desk: Desk) -> None:
-    told: list[int] = []
-    outbox = Outbox(desk.store.engine, max_tries=MAX_TRIES, announce=lambda: told.append(1))
+    told: list[Work] = []
+    outbox = Outbox(desk.store.engine, max_tries=MAX_TRIES, announce=told.append)
     doubtful(desk, 1)
     doubtful(desk, 2)
     outbox.decide("m00001", Decision.SENT, NOW)
     assert told == []
     outbox.decide("m00002", Decision.RESEND, NOW)
-    assert told == [1]
+    assert told == [EVERYBODY]

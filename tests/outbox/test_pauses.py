@@ -13,6 +13,7 @@ from sqlalchemy import func, select, update
 
 from service.message import Attempt, Pause, PauseReason, Scope, Template
 from service.outbox import claims, tables
+from service.outbox.announce import EVERYBODY, Work
 from service.outbox.database import transaction
 from service.outbox.outbox import Demand, Outbox, PauseKey
 from service.outbox.pauses import SHELVED_AT_ONCE
@@ -163,13 +164,13 @@ def test_resuming_lifts_what_no_person_paused_and_the_rest_only_when_told(desk: 
 
 
 def test_who_resumes_wakes_the_dispatchers_and_who_lifts_nothing_does_not(desk: Desk) -> None:
-    told: list[str] = []
-    outbox = Outbox(desk.store.engine, max_tries=MAX_TRIES, announce=lambda: told.append("work"))
+    told: list[Work] = []
+    outbox = Outbox(desk.store.engine, max_tries=MAX_TRIES, announce=told.append)
     outbox.resume([KEY])
     desk.pause(pause_of(*KEY))
     assert told == []
     outbox.resume([KEY])
-    assert told == ["work"]
+    assert told == [EVERYBODY]
 
 
 def test_looking_for_pauses_waits_for_no_writer(desk: Desk) -> None:

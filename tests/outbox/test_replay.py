@@ -9,6 +9,7 @@ import pytest
 
 from service.message import Outcome, Pause, PauseReason, Scope, Status, Template
 from service.outbox import replay as replays
+from service.outbox.announce import EVERYBODY, Work
 from service.outbox.decisions import Decision
 from service.outbox.outbox import Outbox
 from service.outbox.replay import REPLAYABLE, LeftOut, Replayed, replayable
@@ -205,11 +206,11 @@ def test_a_large_replay_takes_several_transactions_and_misses_nothing(desk: Desk
     large = replays.REPLAYED_AT_ONCE + 1
     desk.add(*(message(n, campaign_id="c1") for n in range(large)))
     set_message(desk, status="failed")
-    told: list[int] = []
-    outbox = Outbox(desk.store.engine, max_tries=MAX_TRIES, announce=lambda: told.append(1))
+    told: list[Work] = []
+    outbox = Outbox(desk.store.engine, max_tries=MAX_TRIES, announce=told.append)
     assert outbox.preview_replay(FAILED_EARLY, NOW, {}, ()) == Replayed(now=large)
     assert outbox.replay(FAILED_EARLY, NOW, {}, ()) == Replayed(now=large)
-    assert len(told) == 2, "the dispatchers are told after each"
+    assert told == [EVERYBODY] * 2, "the dispatchers are told after each"
     assert outbox.replay(FAILED_EARLY, NOW, {}, ()) == Replayed()
     assert len(told) == 2
 

@@ -1,0 +1,58 @@
+"""An announcement wakes the lanes of the numbers that it names, and no other."""
+
+import asyncio
+
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+from service.dispatch import wakeup
+from service.dispatch.lane import Lane
+from service.message import Priority
+from service.outbox.announce import CHANNEL, EVERYBODY, Work
+from tests.dispatch.conftest import Stages
+
+NUMBERS = ["111111111111111", "222222222222222", "333333333333333"]
+
+
+def woken(lanes: list[Lane]) -> list[str]:
+    """Whose lanes have been woken since this was last asked."""
+    names = [lane.number.phone_number_id for lane in lanes if lane._wake.is_set()]
+    for lane in lanes:
+        lane._wake.clear()
+    return names
+
+
+def test_only_the_lanes_of_the_numbers_that_are_named_wake(stages: Stages) -> None:
+    dispatcher = stages(phone_number_ids=NUMBERS).dispatcher
+    assert woken(dispatcher.lanes) == []
+    dispatcher.wake({NUMBERS[1]: Priority.NORMAL, "of another dispatcher": Priority.HIGH})
+    assert woken(dispatcher.lanes) == NUMBERS[1:2]
+    dispatcher.wake(EVERYBODY)
+    assert woken(dispatcher.lanes) == NUMBERS
+    dispatcher.wake({})
+    assert woken(dispatcher.lanes) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "understood"),
+    [
+        (f"SELECT pg_notify('{CHANNEL}', '{{\"1\": 0}}')", {"1": Priority.HIGH}),
+        (f"NOTIFY {CHANNEL}", EVERYBODY),  # as the version before says it
+    ],
+)
+def test_who_listens_is_told_once_at_first_and_then_what_is_announced(shared: str, said: str, understood: Work) -> None:
+    conninfo = make_url(shared).set(drivername="postgresql").render_as_string(hide_password=False)
+
+    async def listen() -> list[Work]:
+        told: asyncio.Queue[Work] = asyncio.Queue()
+        listening = asyncio.create_task(wakeup.listen_postgres(conninfo, told.put_nowait))
+        first = await asyncio.wait_for(told.get(), 20)
+        async with await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as connection:
+            await connection.execute(said.encode())
+        second = await asyncio.wait_for(told.get(), 20)
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+        return [first, second]
+
+    assert asyncio.run(listen()) == [EVERYBODY, understood]
