@@ -24,6 +24,7 @@ PURE: dict[str, tuple[str, ...]] = {
     "service/doctor/finding.py": (),
     "service/dispatch/throttle.py": (),
     "service/dispatch/spacing.py": (),
+    "service/dispatch/ahead.py": (),
     "service/dispatch/line.py": ("service.message",),
     "service/dispatch/sharing.py": (),
     "service/whatsapp/payload.py": ("service.message", "service.intake.address"),

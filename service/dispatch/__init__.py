@@ -7,6 +7,7 @@ lane.py         one phone number: claim → send → hand to the settler
   tenure.py       its lease, and until when we may rely on it
   gate.py         how many of its requests are under way at once
   throttle.py     when its next messages may go (pure)
+  ahead.py        how far ahead of their slots they are claimed (pure)
   line.py         which of those that are claimed goes next (pure)
   spacing.py      when the next one to a recipient may go (pure)
   retry.py        what an attempt's end makes of its message (pure)

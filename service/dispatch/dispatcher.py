@@ -16,7 +16,7 @@ from service.dispatch.lane import TIDY_SECONDS, TROUBLE_SECONDS, Lane
 from service.dispatch.number import Clock, Number
 from service.dispatch.sharing import Roster
 from service.dispatch.tenure import LOOK_SECONDS
-from service.message import Settlement
+from service.message import Priority, Settlement
 from service.outbox.announce import ALL, EVERYBODY, Work
 from service.outbox.outbox import Outbox, StoreUnavailable
 from service.whatsapp.client import Client
@@ -169,9 +169,9 @@ class Dispatcher:
 
     def wake(self, work: Work = EVERYBODY) -> None:
         """There may be work for these numbers."""
-        for number in work:
+        for number, priority in work.items():
             for lane in self._lanes_of.get(number, ()):
-                lane.wake()
+                lane.wake(urgent=priority is Priority.HIGH)
 
     def _serves(self, phone_number_id: str) -> bool:
         return any(lane.number.phone_number_id == phone_number_id and lane.tenure.stands() for lane in self.lanes)

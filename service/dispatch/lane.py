@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from random import Random
 
+from service.dispatch.ahead import HORIZON_SECONDS, LEAD_SECONDS, Ahead
 from service.dispatch.brakes import Brakes
 from service.dispatch.doors import Doors
 from service.dispatch.gate import Gate
@@ -31,10 +32,6 @@ from service.whatsapp.answer import Accepted
 from service.whatsapp.client import Client
 from service.whatsapp.send_error import NotSent, Refused, SendError, Unanswered, WrongDoor
 
-HORIZON_SECONDS = 0.05
-LEAD_SECONDS = 0.01
-LONGEST_LEAD_SECONDS = 0.25
-"""Slots are planned so long before the first of them as a claim takes just now, within these bounds."""
 POLL_SECONDS = 0.5
 """How often an idle lane looks although nothing woke it."""
 TROUBLE_SECONDS = 1.0
@@ -89,16 +86,18 @@ class Lane:
         )
         self.in_flight: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
+        self._urgent = False
         self._claiming = asyncio.Lock()
         self._ready: Lease | None = None
         self._stopping = False
-        self._lead = LEAD_SECONDS
+        self._ahead = Ahead()
         self._gate = Gate(self._pacer, clock.monotonic)
         self._line = Line()
         self._full = False
 
-    def wake(self) -> None:
-        """There may be work."""
+    def wake(self, *, urgent: bool = False) -> None:
+        """There may be work; what is `urgent` is claimed with the next slot that may be, and overtakes."""
+        self._urgent = self._urgent or urgent
         self._wake.set()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -160,14 +159,15 @@ class Lane:
         room = self._gate.room(len(self.in_flight))
         self._full = room <= 0
         asked_at = self._clock.monotonic()
-        behind = self._pacer.behind(asked_at) - HORIZON_SECONDS - self._lead
+        behind = self._pacer.behind(asked_at) - HORIZON_SECONDS - self._ahead.lead
         if behind > 0:
             return behind  # what a busy process cannot write yet would be in doubt at a crash
         if self._full:
             return POLL_SECONDS
-        slots = self._pacer.plan(asked_at, HORIZON_SECONDS + self._lead - LEAD_SECONDS, room)
+        slots = self._pacer.plan(asked_at, self._ahead.horizon, room)
         if not slots:
             return self._until_next_plan()
+        self._urgent = False
         demand = Demand(
             lease,
             len(slots),
@@ -178,7 +178,7 @@ class Lane:
             self.number.portfolio.name if self.number.portfolio else None,
         )
         claimed = await asyncio.to_thread(self._outbox.claim, demand, self._clock.now())
-        self._learn_lead(self._clock.monotonic() - asked_at)
+        self._ahead.learn(self._clock.monotonic() - asked_at)
         attempts = self._spaced_out(claimed, slots[0])
         self._line.join(attempts)
         for slot in self._pacer.take(slots, len(attempts)):
@@ -203,13 +203,9 @@ class Lane:
                 going.append(attempt)
         return going
 
-    def _learn_lead(self, took: float) -> None:
-        """A moving average of what the last ten or so claims took."""
-        lead = self._lead + 0.1 * (took - self._lead)
-        self._lead = min(LONGEST_LEAD_SECONDS, max(LEAD_SECONDS, lead))
-
     def _until_next_plan(self) -> float:
-        return max(0.0, self._pacer.next_at() - self._lead - self._clock.monotonic())
+        ahead = self._ahead.horizon if self._urgent else self._ahead.lead
+        return max(0.0, self._pacer.next_at() - ahead - self._clock.monotonic())
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self.in_flight.discard(task)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from service.dispatch.ahead import HORIZON_SECONDS, LEAD_SECONDS
 from service.dispatch.line import IN_A_ROW, Line
 from service.message import Attempt, Door, Message, Priority, Template
 from service.whatsapp.answer import Accepted
@@ -99,3 +100,29 @@ def test_a_lane_sends_what_is_urgent_before_what_it_has_claimed_already(
     places = [place for place, request in enumerate(cloud_api.requests) if request.message_id in ids]
     assert len(places) == 2
     assert max(places) < 40, "of 32 that were under way, and not of 51 that were claimed"
+
+
+def test_what_is_urgent_is_claimed_with_the_first_slot_within_the_horizon_and_not_with_the_next_plan(
+    stages: Stages, clock: SteppedClock, cloud_api: CloudApi
+) -> None:
+    client = _Held(cloud_api.url)
+    stage = stages(client=client, per_second=75.0)
+    stage.add(20)
+
+    async def play() -> None:
+        lane = stage.lane
+        await lane.hold()
+        assert await lane.round() == pytest.approx(4 / 75 - LEAD_SECONDS), "four slots are within 50 ms"
+        lane.wake()
+        assert await lane.round() == pytest.approx(4 / 75 - LEAD_SECONDS)
+        lane.wake(urgent=True)
+        wait = await lane.round()
+        assert wait == pytest.approx(4 / 75 - HORIZON_SECONDS)
+        assert len(lane.in_flight) == 4, "the horizon is the same for what is urgent"
+        clock.step(seconds=wait + 0.001)
+        assert await lane.round() == pytest.approx(1 / 75 + HORIZON_SECONDS - LEAD_SECONDS - 0.001, abs=1e-5)
+        assert len(lane.in_flight) == 5
+        client.go.set()
+        await lane.drain()
+
+    stage.do(play())

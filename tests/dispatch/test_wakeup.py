@@ -34,6 +34,13 @@ def test_only_the_lanes_of_the_numbers_that_are_named_wake(stages: Stages) -> No
     assert woken(dispatcher.lanes) == []
 
 
+def test_a_lane_is_told_what_is_urgent(stages: Stages) -> None:
+    dispatcher = stages(phone_number_ids=NUMBERS).dispatcher
+    dispatcher.wake({NUMBERS[0]: Priority.HIGH, NUMBERS[1]: Priority.NORMAL})
+    dispatcher.wake(EVERYBODY)
+    assert [lane._urgent for lane in dispatcher.lanes] == [True, False, False]
+
+
 @pytest.mark.parametrize(
     ("said", "understood"),
     [
