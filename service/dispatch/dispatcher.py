@@ -21,6 +21,8 @@ from service.outbox.announce import ALL, EVERYBODY, Work
 from service.outbox.outbox import Outbox, StoreUnavailable
 from service.whatsapp.client import Client
 
+POLL_SECONDS = 0.5
+"""How often is looked for work that nobody announced."""
 SETTLED_AT_ONCE = 500
 GATHER_SECONDS = 0.02
 FORGET_SECONDS = 600.0
@@ -129,6 +131,7 @@ class Dispatcher:
                 asyncio.create_task(self._settler.run()),
                 asyncio.create_task(wakeup(self.wake)),
                 asyncio.create_task(self._beat()),
+                asyncio.create_task(self._poll()),
                 *(asyncio.create_task(self._tidy(lane)) for lane in self.lanes),
                 *(asyncio.create_task(run(self._serves)) for run in self._beside),
             ]
@@ -248,6 +251,14 @@ class Dispatcher:
                 await lane.tidy()
             except StoreUnavailable as error:
                 log.warning("tidying.waits phone_number_id=%s reason=%s", lane.number.phone_number_id, error)
+
+    async def _poll(self) -> None:
+        """Wake whoever has work that nobody announced: what waited for its moment, or came while nobody could be told."""
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            with contextlib.suppress(StoreUnavailable):
+                due = await asyncio.to_thread(self._outbox.due, self._roster.holder, self._clock.now())
+                self.wake(dict.fromkeys(due, Priority.NORMAL))
 
     async def _beat(self) -> None:
         """Shows that the loop turns (`/healthz`), adds up what was counted, and forgets what nothing turned up for."""

@@ -32,8 +32,8 @@ from service.whatsapp.answer import Accepted
 from service.whatsapp.client import Client
 from service.whatsapp.send_error import NotSent, Refused, SendError, Unanswered, WrongDoor
 
-POLL_SECONDS = 0.5
-"""How often an idle lane looks although nothing woke it."""
+IDLE_SECONDS = 30.0
+"""How often an idle lane looks although nothing woke it: never needed, since the dispatcher looks for all of them."""
 TROUBLE_SECONDS = 1.0
 TIDY_SECONDS = 2.0
 DRAIN_SECONDS = 20.0
@@ -148,7 +148,7 @@ class Lane:
         """Claim what can go now and start sending it. Seconds until there may be more to do."""
         async with self._claiming:
             if self._ready is None or self._ready is not self.tenure.lease or not self.tenure.stands():
-                return POLL_SECONDS
+                return IDLE_SECONDS
             credentials = await self._brakes.credentials()
             if credentials is None:
                 self._pacer.hold(self._clock.monotonic())
@@ -163,7 +163,7 @@ class Lane:
         if behind > 0:
             return behind  # what a busy process cannot write yet would be in doubt at a crash
         if self._full:
-            return POLL_SECONDS
+            return IDLE_SECONDS
         slots = self._pacer.plan(asked_at, self._ahead.horizon, room)
         if not slots:
             return self._until_next_plan()
@@ -185,7 +185,7 @@ class Lane:
             task = asyncio.create_task(self._attempt(slot, credentials))
             self.in_flight.add(task)
             task.add_done_callback(self._landed)
-        return self._until_next_plan() if len(claimed) == len(slots) else POLL_SECONDS
+        return self._until_next_plan() if len(claimed) == len(slots) else IDLE_SECONDS
 
     def _spaced_out(self, claimed: list[Attempt], at: float) -> list[Attempt]:
         """Those whose recipients may get one now; the others are put back, one after the other."""

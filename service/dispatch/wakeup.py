@@ -1,4 +1,4 @@
-"""How a dispatcher learns of new work. Behind both ways each lane looks by itself now and then.
+"""How a dispatcher learns of new work. Behind both ways the dispatcher looks for all its numbers twice a second.
 
 PostgreSQL tells by NOTIFY whose it is (`outbox/announce.py`). SQLite has no such thing, but its `data_version` changes with
 every commit of another connection; asking for it costs microseconds.

@@ -91,7 +91,7 @@ class Announcer:
                 with without_transaction(self._engine) as connection:
                     self._tell(connection)
             except StoreUnavailable as error:
-                log.warning("work.not_announced reason=%s", error)  # the dispatchers' slow poll finds it
+                log.warning("work.not_announced reason=%s", error)  # the dispatchers, who look twice a second, find it
                 self._pause.wait(TROUBLE_SECONDS)
 
     def _tell(self, connection: Connection) -> None:

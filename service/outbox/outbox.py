@@ -31,6 +31,7 @@ from service.outbox import (
     decisions,
     doors,
     doubt,
+    due,
     leases,
     numbers,
     pauses,
@@ -124,6 +125,11 @@ class Outbox:
                 if not claims.put_unreadable_away(connection, demand, now):
                     raise
             return []
+
+    def due(self, holder: str, now: datetime) -> Sequence[str]:
+        """The numbers that `holder` serves for which a message is due."""
+        with reading(self._engine) as connection:
+            return due.numbers(connection, holder, now)
 
     def settle(self, settlements: Sequence[Settlement], now: datetime) -> None:
         """Record what attempts came to; apply notifications that were waiting for their wamid."""

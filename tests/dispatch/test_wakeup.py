@@ -1,6 +1,7 @@
-"""An announcement wakes the lanes of the numbers that it names, and no other."""
+"""An announcement wakes the lanes of the numbers that it names, and no other; what nobody announced is found."""
 
 import asyncio
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -10,7 +11,10 @@ from service.dispatch import wakeup
 from service.dispatch.lane import Lane
 from service.message import Priority
 from service.outbox.announce import CHANNEL, EVERYBODY, Work
+from service.whatsapp.client import Client
+from tests.dispatch.cloud_api import CloudApi
 from tests.dispatch.conftest import Stages
+from tests.dispatch.stage import RunningClock
 
 NUMBERS = ["111111111111111", "222222222222222", "333333333333333"]
 
@@ -63,3 +67,22 @@ def test_who_listens_is_told_once_at_first_and_then_what_is_announced(shared: st
         return [first, second]
 
     assert asyncio.run(listen()) == [EVERYBODY, understood]
+
+
+def test_what_nobody_announced_is_sent_once_it_is_due(stages: Stages, cloud_api: CloudApi) -> None:
+    clock = RunningClock()
+    stage = stages(clock=clock, client=Client(cloud_api.url, "v25.0"))
+
+    async def run() -> None:
+        stop = asyncio.Event()
+
+        async def silent(_wake: object) -> None:
+            await asyncio.to_thread(stage.add, due_at=clock.time + timedelta(seconds=0.3))
+            await asyncio.to_thread(cloud_api.arrived.wait, 20)
+            stop.set()
+            await asyncio.Event().wait()
+
+        await stage.dispatcher.run(stop, silent)
+
+    asyncio.run(run())
+    assert len(cloud_api.requests) == 1
