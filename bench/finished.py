@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Column, Engine, Table
 
 from bench import stage
+from bench.databases import unhurried
 from service.message import Status, StatusUpdate
 from service.outbox import tables
 from service.outbox.outbox import Outbox
@@ -44,11 +45,10 @@ def fill(database: stage.Database, total: int, phone_number_id: str) -> None:
     """Put so many finished messages of a number into an empty database."""
     outbox = Outbox(database.engine, max_tries=8)
     _finish(outbox, database.engine, phone_number_id)
-    copies = total // MODELS - 1
-    with database.engine.connect() as connection:
+    copies, engine = total // MODELS - 1, unhurried(database.url)
+    with engine.connect() as connection:
         for table in _GROW:
             connection.exec_driver_sql(f"CREATE TEMPORARY TABLE model_{table.name} AS TABLE {table.name}")
-        connection.exec_driver_sql("SET statement_timeout = 0")
         connection.exec_driver_sql("SET synchronous_commit = off")
         connection.commit()
         for first in range(1, copies + 1, AT_ONCE):
@@ -56,9 +56,8 @@ def fill(database: stage.Database, total: int, phone_number_id: str) -> None:
             for table in _GROW:
                 connection.exec_driver_sql(_copying(table, bounds))
             connection.commit()
-        connection.invalidate()
     outbox.fold_moves()
-    _settle_down(database.engine)
+    _settle_down(engine)
 
 
 def _finish(outbox: Outbox, engine: Engine, phone_number_id: str) -> None:
@@ -87,7 +86,5 @@ def _aged(column: Column[Any]) -> str:
 def _settle_down(engine: Engine) -> None:
     """Nothing is left to be tidied while something is measured."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql("SET statement_timeout = 0")
         connection.exec_driver_sql("VACUUM ANALYZE")
         connection.exec_driver_sql("CHECKPOINT")
-        connection.invalidate()
