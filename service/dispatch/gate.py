@@ -1,6 +1,6 @@
 """How many requests of a number are under way at once: few, and more of them while Meta is what they wait for.
 
-A connection costs a handshake and a third of a megabyte. Where answers take long, another one gets more through. Where this
+A connection costs a handshake and 60 KB. Where answers take long, another one gets more through. Where this
 process is what takes the time, another one only has all of them wait for each other.
 """
 

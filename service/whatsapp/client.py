@@ -7,6 +7,7 @@ number.
 
 import asyncio
 import ssl
+from asyncio import sslproto
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from typing import Any, cast
@@ -29,11 +30,16 @@ ANSWER_SECONDS = 30.0
 """To answer; Meta's own load-test page reckons with 0.35 s."""
 IDLE_SECONDS = 20.0
 """Shorter than Meta's edge keeps a quiet connection: one that the peer just closed makes an innocent send doubtful."""
+READ_AT_ONCE = 16 * 1024
+"""Bytes that a TLS connection reads, and keeps room for: a record, which holds Meta's answer many times over. Python's own are
+256 KB, four fifths of what a connection takes in memory."""
 
 _HELD_BACK = "The lease or the message's time had run out, or the dispatcher stops"
 _SHORT = aiohttp.ClientTimeout(total=2 * CONNECT_SECONDS)
 
 Fence = Callable[[], bool]
+
+sslproto.SSLProtocol.max_size = READ_AT_ONCE
 
 
 class Client:

@@ -2,6 +2,8 @@
 
 import asyncio
 import ssl
+import tracemalloc
+from asyncio import sslproto
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 import trustme
 
 from service.whatsapp.answer import Accepted
-from service.whatsapp.client import OPENING_AT_ONCE, Client
+from service.whatsapp.client import OPENING_AT_ONCE, READ_AT_ONCE, Client
 from service.whatsapp.send_error import NotSent, SendError, Unanswered, Unavailable
 from tests.dispatch.cloud_api import CloudApi, drop, ok, serving, silence, text
 
@@ -78,6 +80,27 @@ def test_connections_are_kept_over_tls(
     _with_client(tls_api, work)
     assert len(tls_api.requests) == 3
     assert len({request.client for request in tls_api.requests}) == 1
+
+
+def test_a_kept_connection_keeps_little_room_for_what_it_reads(
+    tls_api: CloudApi, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    buffers = [tracemalloc.Filter(inclusive=True, filename_pattern=sslproto.__file__)]
+
+    async def work(client: Client) -> int:
+        await client.send("1", "token", BODY)
+        kept = tracemalloc.take_snapshot().filter_traces(buffers).statistics("filename")
+        return sum(one.size for one in kept)
+
+    tracemalloc.start()
+    try:
+        kept_bytes = _with_client(tls_api, work)
+    finally:
+        tracemalloc.stop()
+    assert isinstance(kept_bytes, int)
+    assert READ_AT_ONCE <= kept_bytes < 2 * READ_AT_ONCE
 
 
 def test_a_certificate_that_nobody_vouches_for_gets_no_token(tls_api: CloudApi) -> None:
