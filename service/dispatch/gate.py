@@ -20,6 +20,7 @@ LONG = 3.0
 WIDER_EVERY_SECONDS = 0.005
 """One more at most: a handshake takes half of that, of this process alone."""
 REMEMBERED_SECONDS = 30.0
+"""The quickest answer counts for so long, and once more for as long: the first of a new while says little alone."""
 WEIGHT = 0.02
 """Of the newest in a moving average."""
 
@@ -34,7 +35,8 @@ class Gate:
         self._inside = 0
         self._waiting: deque[asyncio.Future[float]] = deque()
         self._answers = 0
-        self._quickest = self._forget_at = self._wider_at = -inf
+        self._quickest = self._before = inf
+        self._forget_at = self._wider_at = -inf
         self._lag = 0.0
         self._stands_open = False
 
@@ -60,9 +62,9 @@ class Gate:
             return
         now = self._monotonic()
         if now >= self._forget_at:
-            self._quickest, self._forget_at = inf, now + REMEMBERED_SECONDS
+            self._before, self._quickest, self._forget_at = self._quickest, inf, now + REMEMBERED_SECONDS
         self._quickest = min(self._quickest, seconds)
-        if self._waiting and now >= self._wider_at and self._quickest > LONG * self._lag:
+        if self._waiting and now >= self._wider_at and min(self._before, self._quickest) > LONG * self._lag:
             self._width, self._wider_at = min(self._width + 1, self._most()), now + WIDER_EVERY_SECONDS
 
     def open(self) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from service.dispatch.gate import AHEAD, AT_FIRST, WIDER_EVERY_SECONDS, Gate
+from service.dispatch.gate import AHEAD, AT_FIRST, REMEMBERED_SECONDS, WIDER_EVERY_SECONDS, Gate
 from service.dispatch.throttle import Pacer
 
 ANSWER = 0.1
@@ -83,6 +83,24 @@ def test_no_more_are_let_in_where_this_process_is_what_they_wait_for() -> None:
         for number in range(3 * AT_FIRST):
             await requests.answer(number, seconds=0.004, late=0.006)
         assert requests.gate.width == AT_FIRST
+        await requests.end()
+
+    asyncio.run(play())
+
+
+def test_a_slow_answer_among_quick_ones_lets_no_more_in() -> None:
+    async def play() -> None:
+        requests = Requests(5 * AT_FIRST)
+        await requests.settle()
+        for number in range(2 * AT_FIRST):
+            await requests.answer(number, seconds=0.004, late=0.006)
+        requests.now += REMEMBERED_SECONDS
+        await requests.answer(2 * AT_FIRST, seconds=0.1, late=0.006)
+        assert requests.gate.width == AT_FIRST
+        for number in range(2 * AT_FIRST + 1, 3 * AT_FIRST):
+            requests.now += REMEMBERED_SECONDS
+            await requests.answer(number, seconds=0.1)
+        assert requests.gate.width > AT_FIRST, "they are no exception any more"
         await requests.end()
 
     asyncio.run(play())
