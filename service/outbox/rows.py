@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.sql.dml import Insert as Insertion
 from sqlalchemy.sql.dml import Update
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.selectable import TableValuedAlias
@@ -68,9 +69,9 @@ class Change:
 
 
 class Lookup:
-    """A SELECT about many ids. `build` makes it of the condition that a value is one of them."""
+    """A SELECT, or an INSERT of one, about many ids. `build` makes it of the condition that a value is one of them."""
 
-    def __init__(self, build: Callable[[Among], Select[Any]]) -> None:
+    def __init__(self, build: Callable[[Among], Select[Any] | Insertion]) -> None:
         in_a_list = bindparam(_WANTED, type_=Text(), expanding=True)
         in_an_array = any_(bindparam(_WANTED, type_=ARRAY(Text())))  # one parameter, however many they are
         self._of_a_list = build(lambda value: value.in_(in_a_list))
