@@ -9,7 +9,7 @@ what was claimed is found in doubt by the next holder of the number's lease.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from service.dispatch.lane import TIDY_SECONDS, TROUBLE_SECONDS, Lane
@@ -115,6 +115,7 @@ class Dispatcher:
         self._settler = Settler(outbox, clock)
         self._roster = Roster(holder)
         self._looked = asyncio.Event()
+        self._astray: Collection[str] = ()
         self._beside = beside
         self.lanes = [make_lane(number, self._settler.put) for number in numbers]
         self._lanes_of = {lane.number.phone_number_id: [lane] for lane in self.lanes} | {ALL: self.lanes}
@@ -248,7 +249,7 @@ class Dispatcher:
         while True:
             await asyncio.sleep(TIDY_SECONDS)
             try:
-                await lane.tidy()
+                await lane.tidy(astray=lane.number.phone_number_id in self._astray)
             except StoreUnavailable as error:
                 log.warning("tidying.waits phone_number_id=%s reason=%s", lane.number.phone_number_id, error)
 
@@ -257,8 +258,9 @@ class Dispatcher:
         while True:
             await asyncio.sleep(POLL_SECONDS)
             with contextlib.suppress(StoreUnavailable):
-                due = await asyncio.to_thread(self._outbox.due, self._roster.holder, self._clock.now())
-                self.wake(dict.fromkeys(due, Priority.NORMAL))
+                look = await asyncio.to_thread(self._outbox.look, self._roster.holder, self._clock.now())
+                self._astray = look.astray
+                self.wake(dict.fromkeys(look.due, Priority.NORMAL))
 
     async def _beat(self) -> None:
         """Shows that the loop turns (`/healthz`), adds up what was counted, and forgets what nothing turned up for."""

@@ -137,10 +137,10 @@ class Lane:
             self._ready = None
         await self.drain()
 
-    async def tidy(self) -> None:
-        """What is done for the number beside sending."""
+    async def tidy(self, *, astray: bool = True) -> None:
+        """What is done for the number beside sending; `astray`: something of it may have to be put right."""
         if self._ready is not None and self._ready is self.tenure.lease:
-            await self._upkeep.run(self._ready)
+            await self._upkeep.run(self._ready, astray=astray)
         else:
             self._upkeep.rest()
 

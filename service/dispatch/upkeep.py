@@ -24,6 +24,7 @@ from service.whatsapp.send_error import SendError
 ASK_SECONDS = 3600.0
 EXPIRE_SECONDS = 15.0
 SHELVE_SECONDS = 6.0
+"""How often what is to be put aside is looked for, and what is astray although nobody has seen any."""
 STEP_SECONDS = 2.0
 """By so much more or less than what has passed a clock moves only when somebody sets it."""
 
@@ -81,11 +82,14 @@ class Upkeep:
                 await self._ask_meta(now)
             else:
                 await self._use(Limits(), now)  # Meta's word changes nothing for sending, which does not wait for it
-        await self._do(lease)
+        await self._do(lease, astray=True)
 
-    async def run(self, lease: Lease) -> None:
-        """Do what is due. When Meta is out of reach, and when it is back, it is asked at once: people see what it says."""
-        await self._do(lease)
+    async def run(self, lease: Lease, *, astray: bool = True) -> None:
+        """Do what is due; put right what is `astray`, or look for it where nobody has for a while.
+
+        When Meta is out of reach, and when it is back, it is asked at once: people see what it says.
+        """
+        await self._do(lease, astray=astray)
         is_unreached = self._brakes.is_unreached
         if is_unreached != self._was_unreached or self._clock.monotonic() >= self._ask_at:
             self._was_unreached = is_unreached
@@ -95,31 +99,36 @@ class Upkeep:
         """The number is somebody else's now, and so is its rate."""
         metrics.RATE.remove(self._number.phone_number_id)
 
-    async def _do(self, lease: Lease) -> None:
+    async def _do(self, lease: Lease, *, astray: bool) -> None:
         now, monotonic = self._clock.now(), self._clock.monotonic()
-        await self._settle_doubts(lease, now, monotonic)
+        put_aside = monotonic >= self._shelve_at
+        if put_aside or astray:
+            await self._rescue(lease, now)
+        await self._judge(lease, now, monotonic)
         if monotonic >= self._expire_at:
             self._expire_at = monotonic + EXPIRE_SECONDS
             metrics.EXPIRED.inc(await asyncio.to_thread(self._outbox.expire, lease, now))
-        await self._shelve(lease, now, monotonic)
+        if put_aside or astray:
+            await self._shelve(lease, now, monotonic, put_aside=put_aside)
         self._spacing.forget(self._clock.monotonic())
         metrics.RATE.labels(lease.phone_number_id).set(self._pacer.rate(self._clock.monotonic()))
         metrics.TOKENS_UNUSED.labels(lease.phone_number_id).inc(self._pacer.lapsed())
         await self._brakes.recheck_token(now)
 
-    async def _shelve(self, lease: Lease, now: datetime, monotonic: float) -> None:
+    async def _shelve(self, lease: Lease, now: datetime, monotonic: float, *, put_aside: bool) -> None:
         """What was paused goes on at once; looking for what is to be put aside walks the queue, and waits its turn."""
-        put_aside = monotonic >= self._shelve_at
         if put_aside:
             self._shelve_at = monotonic + SHELVE_SECONDS
         if await asyncio.to_thread(self._outbox.shelve, lease, self._number.waba_id, now, put_aside=put_aside):
             self._wake()
 
-    async def _settle_doubts(self, lease: Lease, now: datetime, monotonic: float) -> None:
+    async def _rescue(self, lease: Lease, now: datetime) -> None:
         rescued = await asyncio.to_thread(self._outbox.rescue, lease, now)
         if rescued:
             log.warning("lane.rescued phone_number_id=%s messages=%d", lease.phone_number_id, rescued)
             metrics.RESCUED.inc(rescued)
+
+    async def _judge(self, lease: Lease, now: datetime, monotonic: float) -> None:
         self._heed_a_step(monotonic)
         if monotonic < self._judge_at:
             return

@@ -12,7 +12,7 @@ outbox.py     every write, one transaction each
   cancel.py     what an operator calls off
   statuses.py   what notifications tell (G5)
   unmatched.py  what they tell of attempts that are not known yet
-  due.py        which of a dispatcher's numbers have something to send
+  looking.py    which of a dispatcher's numbers have something to be done
   leases.py     one dispatcher at a time serves a number, and who could (G6)
   blocking.py   what a suppression keeps from its person (G8)
   outcomes.py   what is still to be published

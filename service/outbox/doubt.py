@@ -52,6 +52,8 @@ def rescue(connection: Connection, lease: Lease, now: datetime) -> int:
             stands(connection, lease),
         )
     ).all()
+    if not rows:
+        return 0
     lost = [Settlement(row.message_id, row.attempts, Outcome.UNANSWERED, Status.UNANSWERED) for row in rows]
     queue.settle(connection, lost, now)
     return len(lost)

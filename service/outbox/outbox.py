@@ -31,8 +31,8 @@ from service.outbox import (
     decisions,
     doors,
     doubt,
-    due,
     leases,
+    looking,
     numbers,
     pauses,
     queue,
@@ -48,6 +48,7 @@ from service.outbox.daily import Portfolio
 from service.outbox.database import StoreUnavailable, reading, transaction, upsert
 from service.outbox.decisions import Decision
 from service.outbox.leases import Lease, Shares
+from service.outbox.looking import Look
 from service.outbox.pauses import PauseKey
 from service.outbox.replay import Replayed, Terms
 from service.outbox.search import Filter
@@ -126,10 +127,10 @@ class Outbox:
                     raise
             return []
 
-    def due(self, holder: str, now: datetime) -> Sequence[str]:
-        """The numbers that `holder` serves for which a message is due."""
+    def look(self, holder: str, now: datetime) -> Look:
+        """Which of the numbers that `holder` serves have something to be done."""
         with reading(self._engine) as connection:
-            return due.numbers(connection, holder, now)
+            return looking.look(connection, holder, now)
 
     def settle(self, settlements: Sequence[Settlement], now: datetime) -> None:
         """Record what attempts came to; apply notifications that were waiting for their wamid."""
