@@ -6,10 +6,11 @@ Meta never took it; the rest stays, is shown, and an operator decides.
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import lru_cache
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, FromClause, case, func, or_, select, update
+from sqlalchemy import Connection, Engine, FromClause, Select, case, func, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from service.message import Outcome, Settlement, Status
@@ -43,20 +44,24 @@ class _Circumstances(NamedTuple):
 
 def rescue(connection: Connection, lease: Lease, now: datetime) -> int:
     """Give up for unanswered what an earlier holder of the number was sending when it was lost. How many."""
-    rows = connection.execute(
-        select(_messages.c.message_id, _messages.c.attempts).where(
-            _messages.c.phone_number_id == lease.phone_number_id,
-            _messages.c.status == Status.SENDING.value,
-            tables.IN_DOUBT,
-            _messages.c.lease_epoch < lease.epoch,
-            stands(connection, lease),
-        )
-    ).all()
+    rows = connection.execute(_lost(connection.engine, lease)).all()
     if not rows:
         return 0
     lost = [Settlement(row.message_id, row.attempts, Outcome.UNANSWERED, Status.UNANSWERED) for row in rows]
     queue.settle(connection, lost, now)
     return len(lost)
+
+
+@lru_cache(maxsize=1024)
+def _lost(engine: Engine, lease: Lease) -> Select[Any]:
+    """Built once for as long as the lease is held."""
+    return select(_messages.c.message_id, _messages.c.attempts).where(
+        _messages.c.phone_number_id == lease.phone_number_id,
+        _messages.c.status == Status.SENDING.value,
+        tables.IN_DOUBT,
+        _messages.c.lease_epoch < lease.epoch,
+        stands(engine, lease),
+    )
 
 
 def never_taken(

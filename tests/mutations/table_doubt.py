@@ -170,7 +170,7 @@ DOUBT = (
         "Only what an earlier holder was sending is given up",
         "G4",
         "service/outbox/doubt.py",
-        "            _messages.c.lease_epoch < lease.epoch,\n",
+        "        _messages.c.lease_epoch < lease.epoch,\n",
         "",
         "tests/outbox/test_doubt.py::test_what_we_are_sending_ourselves_is_not_rescued[sqlite]",
     ),
