@@ -168,11 +168,15 @@ messages = Table(
         sqlite_where=IN_DOUBT,
         postgresql_where=IN_DOUBT,
     ),
+    postgresql_with={"fillfactor": 50},
 )
 """One row per message. `attempts` numbers its HTTP calls, `tries` counts those that count. The partial indexes hold
 only what still needs work, so claiming costs the same however many finished messages there are. `shelf` names the pause that
 a queued message was put aside for (`pauses.shelve`): a claim need not walk past a paused campaign. `code` is Meta's, of the
-failure by which the message came to `failed`, and says nothing in any other status."""
+failure by which the message came to `failed`, and says nothing in any other status.
+
+In PostgreSQL a page is half filled with new rows: each row is written five times within minutes, and where its page has room
+for that, the page is all that is written, and is used again (`fillfactor`)."""
 
 attempts = Table(
     "attempts",
@@ -197,6 +201,7 @@ attempts = Table(
     an_id("door"),
     Index("ix_attempts_number", "phone_number_id", "started_at"),
     Index("ix_attempts_code", "code", "message_id", sqlite_where=CODED, postgresql_where=CODED),
+    postgresql_with={"fillfactor": 70},
 )
 """One row per HTTP call, written when the message is claimed, so that every answer and notification finds its attempt.
 `door` is the call it went through (`message.Door`), empty until the answer is in."""

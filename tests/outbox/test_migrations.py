@@ -19,7 +19,7 @@ from tests.outbox.recounting import check_counts
 
 
 def test_what_is_pending_before_and_after(empty: Engine) -> None:
-    assert migrations.pending(empty) == ["0001", "0002", "0003", "0004", "0005"]
+    assert migrations.pending(empty) == ["0001", "0002", "0003", "0004", "0005", "0006"]
     migrations.migrate(empty)
     assert migrations.pending(empty) == []
 
@@ -59,6 +59,19 @@ def test_the_partial_indexes_are_the_same_in_the_migrations_and_the_code(store: 
     shelves = {name: "NOT NULL" in condition for name, condition in conditions.items() if "shelf" in condition}
     assert shelves == {"ix_messages_ready": False, "ix_messages_shelved": True}
     assert "unanswered" in conditions["ix_messages_doubt"]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_pages_have_the_same_room_in_the_migrations_and_the_code(store: Store) -> None:
+    """Alembic does not compare how a table is stored."""
+    with store.engine.connect() as connection:
+        found = connection.exec_driver_sql(
+            "SELECT relname, reloptions FROM pg_class WHERE relkind = 'r' AND reloptions IS NOT NULL"
+        ).all()
+    wanted = {name: table.dialect_options["postgresql"]["with"] for name, table in tables.metadata.tables.items()}
+    assert dict(found) == {
+        name: [f"{option}={value}" for option, value in given.items()] for name, given in wanted.items() if given
+    }
 
 
 # --- from the first schema on, with what is in it ---------------------------------------------------------------------
@@ -120,7 +133,7 @@ def old(empty: Engine) -> Engine:
 @pytest.fixture
 def brought_up(old: Engine) -> Desk:
     """The same database with the newest schema, and the next holder of its number."""
-    assert migrations.pending(old) == ["0002", "0003", "0004", "0005"]
+    assert migrations.pending(old) == ["0002", "0003", "0004", "0005", "0006"]
     migrations.migrate(old)
     store = Store(str(old.url), old, Outbox(old, max_tries=MAX_TRIES), Report(old))
     lease = store.outbox.acquire_lease(NUMBER, "new")
