@@ -126,15 +126,21 @@ class Report:
             return overview.queues(connection)
 
     def unanswered(self, limit: int) -> list[Unanswered]:
-        """The messages that got no answer, the oldest first."""
+        """The messages that got no answer: those that have been so for longest, the oldest attempt first."""
         messages, attempts = tables.messages.c, tables.attempts.c
         columns = messages.message_id, messages.to, messages.phone_number_id, messages.template_name, messages.language
+        oldest = (
+            select(messages.message_id)
+            .where(tables.IN_DOUBT, messages.status == Status.UNANSWERED.value)
+            .order_by(messages.status_at, messages.message_id)
+            .limit(limit)
+            .subquery("oldest")
+        )
         found = (
             select(*columns, attempts.started_at)
+            .join(oldest, oldest.c.message_id == messages.message_id)
             .join(tables.attempts, NEWEST)
-            .where(tables.IN_DOUBT, messages.status == Status.UNANSWERED.value)
             .order_by(attempts.started_at, messages.message_id)
-            .limit(limit)
         )
         with reading(self._engine) as connection:
             return [Unanswered(*row, told_until=row.started_at + UNMATCHED_FOR) for row in connection.execute(found)]

@@ -134,7 +134,8 @@ def test_one_report_is_one_moments_look(desk: Desk) -> None:
 def test_the_unanswered_are_told_oldest_first_and_how_long_meta_may_still_tell(desk: Desk) -> None:
     younger = desk.claimed(message(1), now=later(hours=1))
     older = desk.claimed(*(message(n, template=Template("sale", "de")) for n in (2, 3)))
-    desk.settle(*(unanswered(attempt) for attempt in (*younger, *older)), now=later(hours=2))
+    desk.settle(*map(unanswered, older), now=later(minutes=1))
+    desk.settle(*map(unanswered, younger), now=later(hours=2))
     desk.claimed(message(4))
     found = desk.store.report.unanswered(10)
     assert [one.message_id for one in found] == ["m00002", "m00003", "m00001"]
