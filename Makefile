@@ -68,7 +68,7 @@ proof: $(READY)  ## crashes, faults under load, guards removed in turn and a soa
 bench: $(PEERS)  ## timings of this machine, with their goals, in ten minutes; ROW=dispatch (or another, see ARGS=--help) for a part
 	$(BIN)/python -m bench $(ROW) $(ARGS)
 
-bench-full: $(PEERS)  ## the same, and what takes long: much sent, much stored; two hours, 30 GB of disk
+bench-full: $(PEERS)  ## the same, and what takes long: much sent, much stored; an hour, 15 GB of disk
 	$(BIN)/python -m bench --full
 
 docs: $(READY)  ## write docs/api.md and docs/errors.md anew from the code
