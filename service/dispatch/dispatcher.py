@@ -24,7 +24,8 @@ from service.whatsapp.client import Client
 POLL_SECONDS = 0.5
 """How often is looked for work that nobody announced."""
 SETTLED_AT_ONCE = 500
-GATHER_SECONDS = 0.02
+GATHER_SECONDS = 0.05
+"""What comes back within so long is settled together; at a crash so much more of what Meta took is in doubt for a while."""
 FORGET_SECONDS = 600.0
 CLOCKS_DIFFER_SECONDS = 5.0
 CLOCKS_TOLD_SECONDS = 60.0
