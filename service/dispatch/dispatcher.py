@@ -62,7 +62,8 @@ class Settler:
         """Settle for ever, a few at a time: a transaction costs more than what is in it."""
         while True:
             first = await self._waiting.get()
-            await asyncio.sleep(GATHER_SECONDS)
+            if self._waiting.qsize() < SETTLED_AT_ONCE:
+                await asyncio.sleep(GATHER_SECONDS)
             await self._settle([first, *self._more()])
 
     async def flush(self) -> None:

@@ -41,7 +41,11 @@ KEEPS_OUTCOMES = "keeps_outcomes"
 """The execution option of an engine whose transactions keep what is to be published (`outcomes.py`)."""
 
 
-def open_engine(url: str, pool_size: int = 10, *, keeps_outcomes: bool = False) -> Engine:
+CONNECTIONS = 20
+"""How many a process opens to PostgreSQL at most: as it needs them, and it keeps them."""
+
+
+def open_engine(url: str, pool_size: int = CONNECTIONS, *, keeps_outcomes: bool = False) -> Engine:
     """Connect lazily to `url`; raise ValueError for a database that is neither SQLite nor PostgreSQL."""
     options = {KEEPS_OUTCOMES: keeps_outcomes}
     try:
@@ -61,7 +65,7 @@ def _open_postgresql(url: URL, pool_size: int, options: dict[str, Any]) -> Engin
     engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
-        max_overflow=pool_size,
+        max_overflow=0,
         pool_timeout=_WAIT_SECONDS,
         hide_parameters=True,
         execution_options=options,
