@@ -45,7 +45,7 @@ CONNECTIONS = 20
 """How many a process opens to PostgreSQL at most: as it needs them, and it keeps them."""
 
 
-def open_engine(url: str, pool_size: int = CONNECTIONS, *, keeps_outcomes: bool = False) -> Engine:
+def open_engine(url: str, *, keeps_outcomes: bool = False) -> Engine:
     """Connect lazily to `url`; raise ValueError for a database that is neither SQLite nor PostgreSQL."""
     options = {KEEPS_OUTCOMES: keeps_outcomes}
     try:
@@ -57,14 +57,14 @@ def open_engine(url: str, pool_size: int = CONNECTIONS, *, keeps_outcomes: bool 
         case "sqlite":
             return _open_sqlite(url, parsed.database, options)
         case "postgresql":
-            return _open_postgresql(parsed, pool_size, options)
+            return _open_postgresql(parsed, options)
     raise ValueError(f"it must begin with sqlite:/// or postgresql://, not {parsed.get_backend_name()}://")
 
 
-def _open_postgresql(url: URL, pool_size: int, options: dict[str, Any]) -> Engine:
+def _open_postgresql(url: URL, options: dict[str, Any]) -> Engine:
     engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
-        pool_size=pool_size,
+        pool_size=CONNECTIONS,
         max_overflow=0,
         pool_timeout=_WAIT_SECONDS,
         hide_parameters=True,
