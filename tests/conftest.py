@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sqlite3
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -10,7 +11,8 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from service.outbox import migrations, tables
 from service.outbox.database import open_engine
@@ -120,7 +122,17 @@ def _empty(engine: Engine) -> None:
 def store(request: pytest.FixtureRequest, database_url: str) -> Iterator[Store]:
     """The outbox and the report over an empty database of each kind."""
     lasting = not database_url.startswith("sqlite")
-    engine = request.getfixturevalue("pool") if lasting else open_engine(database_url)
+    engine = request.getfixturevalue("pool") if lasting else _regardless_of_the_disk(open_engine(database_url))
     yield Store(database_url, engine, Outbox(engine, max_tries=MAX_TRIES), Report(engine))
     if not lasting:
         engine.dispose()
+
+
+def _regardless_of_the_disk(engine: Engine) -> Engine:
+    """As `fsync = off` above: no test over this engine cuts the power, and writers wait for each other, not for a slow disk."""
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+        connection.execute("PRAGMA synchronous=OFF")
+
+    return engine

@@ -116,14 +116,16 @@ def test_a_write_lock_that_does_not_come_free_is_unavailable_and_stores_nothing(
     engine.dispose()
 
 
-def test_a_commit_waits_for_the_disk(store: Store) -> None:
+def test_a_commit_waits_for_the_disk(database_url: str) -> None:
     """What was accepted survives a machine that loses its power (G1)."""
+    engine = open_engine(database_url)
     asked, wanted = {
         "sqlite": ("PRAGMA synchronous", 2),  # FULL
         "postgresql": ("SHOW synchronous_commit", "on"),
-    }[store.engine.dialect.name]
-    with store.engine.connect() as connection:
+    }[engine.dialect.name]
+    with engine.connect() as connection:
         assert connection.exec_driver_sql(asked).scalar_one() == wanted
+    engine.dispose()
 
 
 def test_the_store_is_proven_by_writing(store: Store) -> None:
