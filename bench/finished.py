@@ -70,7 +70,7 @@ def _finish(outbox: Outbox, engine: Engine, phone_number_id: str) -> None:
 
 def _copying(table: Table, bounds: Mapping[str, int]) -> str:
     """In one transaction the same copy has the same ids in all tables: `now()` is its beginning."""
-    made = {column.name: _OTHER.get(column.name, _aged(column)) for column in table.columns}
+    made = {column.name: _OTHER.get(column.name, _aged(column)) for column in table.columns if column.computed is None}
     names = ", ".join(f'"{name}"' for name in made)
     copied = f"SELECT {', '.join(made.values())} FROM model_{table.name}, generate_series(:first, :last) AS n"
     statement = f"INSERT INTO {table.name} ({names}) {copied}"

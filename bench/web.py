@@ -154,7 +154,8 @@ def notifications(callbacks: Sequence[str], size: int) -> list[Request]:
 def raw_inserts(database: stage.Database) -> float:
     """Messages a second: the rows that the events have made, put in once more by one process, 50 and a commit at a time."""
     with database.engine.connect() as connection:
-        rows = [dict(row) for row in connection.execute(select(tables.messages)).mappings()]
+        stored = [column for column in tables.messages.columns if column.computed is None]
+        rows = [dict(row) for row in connection.execute(select(*stored)).mappings()]
         keys = [dict(row) for row in connection.execute(select(tables.keys)).mappings()]
     with transaction(database.engine) as connection:
         connection.exec_driver_sql("TRUNCATE messages, keys")

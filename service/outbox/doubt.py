@@ -57,7 +57,7 @@ def _lost(engine: Engine, lease: Lease) -> Select[Any]:
     """Built once for as long as the lease is held."""
     return select(_messages.c.message_id, _messages.c.attempts).where(
         _messages.c.phone_number_id == lease.phone_number_id,
-        _messages.c.status == Status.SENDING.value,
+        _messages.c.indexed_status == Status.SENDING.value,
         tables.IN_DOUBT,
         _messages.c.lease_epoch < lease.epoch,
         stands(engine, lease),
@@ -74,9 +74,9 @@ def never_taken(
     """
     doubtful = (
         _messages.c.phone_number_id == phone_number_id,
-        _messages.c.status == Status.UNANSWERED.value,
+        _messages.c.indexed_status == Status.UNANSWERED.value,
         tables.IN_DOUBT,
-        _messages.c.status_at <= now - grace,
+        _messages.c.doubt_at <= now - grace,
         _messages.c.expires_at > now,
         _messages.c.tries < max_tries,
         ~_reached_meta(),

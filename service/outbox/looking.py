@@ -42,8 +42,8 @@ def _statement(engine: Engine) -> Select[Any]:
     by_due_at = _messages.due_at, _messages.message_id
     due = (_is_there(*ready, _messages.priority == int(one), order=by_due_at) for one in Priority)
     shelved = _is_there(tables.SHELVED, order=(_messages.shelf,))
-    sending = tables.IN_DOUBT, _messages.status == Status.SENDING.value
-    left = _is_there(*sending, _messages.lease_epoch < _leases.epoch, order=(_messages.status_at,))
+    sending = tables.IN_DOUBT, _messages.indexed_status == Status.SENDING.value
+    left = _is_there(*sending, _messages.lease_epoch < _leases.epoch, order=(_messages.doubt_at,))
     return select(_leases.phone_number_id, or_(*due).label("is_due"), or_(shelved, left).label("is_astray")).where(
         _leases.holder == bindparam("holder"), _leases.expires_at > database_now(engine)
     )

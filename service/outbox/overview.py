@@ -203,7 +203,7 @@ _REFUSED_COLUMNS = (
 
 def queues(connection: Connection) -> list[QueueFacts]:
     """What is queued or in doubt, per number; the partial indexes hold just that."""
-    columns = _messages.phone_number_id, _messages.status
+    columns = _messages.phone_number_id, _messages.indexed_status.label("status")
     counted = select(*columns, func.count(), func.min(_messages.due_at)).group_by(*columns)
     return [
         QueueFacts(*row)

@@ -41,9 +41,8 @@ def count_by_status(connection: Connection, which: ColumnElement[bool]) -> dict[
 def count_failures(connection: Connection, which: ColumnElement[bool]) -> dict[int | None, int]:
     """How many messages of these have failed, by the code of their newest attempt."""
     code = tables.attempts.c.code
-    failed = tables.messages.c.status == Status.FAILED.value
     counted = select(code, func.count().label("number")).select_from(tables.messages).join(tables.attempts, NEWEST)
-    return {row.code: row.number for row in connection.execute(counted.where(which, failed).group_by(code))}
+    return {row.code: row.number for row in connection.execute(counted.where(which, tables.FAILED).group_by(code))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +130,8 @@ class Report:
         columns = messages.message_id, messages.to, messages.phone_number_id, messages.template_name, messages.language
         oldest = (
             select(messages.message_id)
-            .where(tables.IN_DOUBT, messages.status == Status.UNANSWERED.value)
-            .order_by(messages.status_at, messages.message_id)
+            .where(tables.IN_DOUBT, messages.indexed_status == Status.UNANSWERED.value)
+            .order_by(messages.doubt_at, messages.message_id)
             .limit(limit)
             .subquery("oldest")
         )

@@ -90,7 +90,9 @@ def fitting(wanted: Filter) -> list[ColumnElement[bool]]:
     if wanted.message_ids:
         conditions.append(_messages.message_id.in_(sorted({printable(name) for name in wanted.message_ids})))
     if wanted.statuses:
-        conditions.append(_messages.status.in_(sorted({status.value for status in wanted.statuses})))
+        values = {status.value for status in wanted.statuses}
+        column = _messages.indexed_status if values <= tables.INDEXED else _messages.status
+        conditions.append(column.in_(sorted(values)))
     if wanted.code is not None:
         conditions.append(_attempts.code == wanted.code)
     if wanted.created_from is not None:

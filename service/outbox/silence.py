@@ -77,11 +77,12 @@ def hear(
 
 @contextmanager
 def however_long(connection: Connection) -> Iterator[None]:
-    """Within, a statement may take as long as it takes: for a migration."""
+    """Within, a statement may take as long as it takes, also for the server until the transaction ends: for a migration."""
     driver = connection.connection.driver_connection
     if not isinstance(driver, Hearing):
         yield
         return
+    connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
     with _patience(driver, float("inf")):
         yield
 

@@ -4,7 +4,19 @@ Here stands the path of a message: event → key → message → attempt → sta
 `tables_people` and `tables_counted`, and can be had from here, too.
 """
 
-from sqlalchemy import BigInteger, Column, Index, Integer, SmallInteger, String, Table, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Computed,
+    Index,
+    Integer,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 from service.outbox.columns import UtcMoment, a_name, a_pause_key, an_id, metadata, row_id
 from service.outbox.tables_counted import campaigns, moves, numbers, tallies
@@ -63,11 +75,14 @@ __all__ = [
     "unmatched_statuses",
 ]
 
-WAITS = text("status = 'queued'")
-READY = text("status = 'queued' AND shelf IS NULL")
-SHELVED = text("status = 'queued' AND shelf IS NOT NULL")
-IN_DOUBT = text("status IN ('sending', 'unanswered')")
-FAILED = text("status = 'failed'")
+INDEXED = frozenset({"queued", "sending", "unanswered", "failed"})
+"""The statuses in which an index finds a message by its status."""
+
+WAITS = text("indexed_status = 'queued'")
+READY = text("indexed_status = 'queued' AND shelf IS NULL")
+SHELVED = text("indexed_status = 'queued' AND shelf IS NOT NULL")
+IN_DOUBT = text("indexed_status IN ('sending', 'unanswered')")
+FAILED = text("indexed_status = 'failed'")
 ALONE = text("campaign_id IS NULL AND journey_id IS NULL AND recipients > 0")
 REFUSED = text("http_status >= 400")
 REFERRED = text("reference IS NOT NULL")
@@ -144,6 +159,12 @@ messages = Table(
     a_pause_key("shelf"),
     Column("category", String(32)),
     Column("code", Integer),
+    Column(
+        "indexed_status",
+        String(16),
+        Computed("CASE WHEN status IN ('queued', 'sending', 'unanswered', 'failed') THEN status END"),
+    ),
+    Column("doubt_at", UtcMoment, Computed("CASE WHEN status IN ('sending', 'unanswered') THEN status_at END")),
     Index("ix_messages_campaign", "campaign_id", "message_id"),
     Index("ix_messages_failed", "campaign_id", "message_id", sqlite_where=FAILED, postgresql_where=FAILED),
     Index("ix_messages_to", "to", "message_id"),
@@ -163,8 +184,8 @@ messages = Table(
     Index(
         "ix_messages_doubt",
         "phone_number_id",
-        "status",
-        "status_at",
+        "indexed_status",
+        "doubt_at",
         sqlite_where=IN_DOUBT,
         postgresql_where=IN_DOUBT,
     ),
@@ -174,6 +195,9 @@ messages = Table(
 only what still needs work, so claiming costs the same however many finished messages there are. `shelf` names the pause that
 a queued message was put aside for (`pauses.shelve`): a claim need not walk past a paused campaign. `code` is Meta's, of the
 failure by which the message came to `failed`, and says nothing in any other status.
+
+The indexes know the status by columns that the database works out (`indexed_status`, `doubt_at`) and that stand still once Meta
+has the message: PostgreSQL then writes what Meta tells of it to the row alone, and to no index.
 
 In PostgreSQL a page is half filled with new rows: each row is written five times within minutes, and where its page has room
 for that, the page is all that is written, and is used again (`fillfactor`)."""

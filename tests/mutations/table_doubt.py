@@ -96,7 +96,7 @@ DOUBT = (
         "Meta has its time to tell that it took a message",
         "G4",
         "service/outbox/doubt.py",
-        "        _messages.c.status_at <= now - grace,\n",
+        "        _messages.c.doubt_at <= now - grace,\n",
         "",
         "tests/outbox/test_doubt.py::test_nothing_is_judged_before_meta_had_its_time[sqlite]",
     ),

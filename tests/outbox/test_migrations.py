@@ -1,12 +1,13 @@
 """The schema's history leads to the tables of the code."""
 
 from functools import partial
+from typing import Any
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, event, inspect, select, text
 
 from service.message import Outcome, Pause, PauseReason, Scope, Settlement, Status
 from service.outbox import migrations, tables
@@ -14,12 +15,13 @@ from service.outbox.database import transaction
 from service.outbox.outbox import Lease, Outbox
 from service.outbox.report import Report
 from tests.conftest import MAX_TRIES, Store
-from tests.outbox.making import NOW, NUMBER, Desk, at_once, later, pause_of
+from tests.outbox.making import NOW, NUMBER, Desk, at_once, later, message, pause_of
+from tests.outbox.operated import set_message
 from tests.outbox.recounting import check_counts
 
 
 def test_what_is_pending_before_and_after(empty: Engine) -> None:
-    assert migrations.pending(empty) == ["0001", "0002", "0003", "0004", "0005", "0006"]
+    assert migrations.pending(empty) == ["0001", "0002", "0003", "0004", "0005", "0006", "0007"]
     migrations.migrate(empty)
     assert migrations.pending(empty) == []
 
@@ -35,10 +37,39 @@ def test_containers_that_start_together_take_turns(empty: Engine) -> None:
     assert migrations.pending(empty) == []
 
 
+def test_a_migration_of_a_large_store_may_take_its_time(empty: Engine) -> None:
+    if empty.dialect.name == "sqlite":
+        pytest.skip("SQLite gives up no statement")
+    limits = []
+
+    @event.listens_for(empty, "before_cursor_execute")
+    def look(connection: Connection, _cursor: Any, statement: str, *_more: Any) -> None:
+        if statement.startswith("ALTER TABLE"):
+            limits.append(connection.exec_driver_sql("SHOW statement_timeout").scalar_one())
+
+    migrations.migrate(empty)
+    assert set(limits) == {"0"}
+    with empty.connect() as connection:
+        assert connection.exec_driver_sql("SHOW statement_timeout").scalar_one() == "30s", "and nobody after it"
+
+
+@pytest.mark.filterwarnings("ignore:Computed default on")
 def test_the_migrations_make_exactly_the_tables_of_the_code(store: Store) -> None:
+    """Each database says in words of its own how a column is computed; the next test compares what comes out."""
     with store.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, tables.metadata) == []
+
+
+@pytest.mark.parametrize("status", Status)
+def test_the_status_that_an_index_knows_is_that_of_the_row_while_it_is_looked_for(desk: Desk, status: Status) -> None:
+    desk.add(message())
+    set_message(desk, status=status.value)
+    columns = tables.messages.c
+    with desk.store.engine.connect() as connection:
+        found = connection.execute(select(columns.indexed_status, columns.doubt_at, columns.status_at)).one()
+    assert found.indexed_status == (status.value if status.value in tables.INDEXED else None)
+    assert found.doubt_at == (found.status_at if status in {Status.SENDING, Status.UNANSWERED} else None)
 
 
 def test_the_partial_indexes_are_the_same_in_the_migrations_and_the_code(store: Store) -> None:
@@ -133,7 +164,7 @@ def old(empty: Engine) -> Engine:
 @pytest.fixture
 def brought_up(old: Engine) -> Desk:
     """The same database with the newest schema, and the next holder of its number."""
-    assert migrations.pending(old) == ["0002", "0003", "0004", "0005", "0006"]
+    assert migrations.pending(old) == ["0002", "0003", "0004", "0005", "0006", "0007"]
     migrations.migrate(old)
     store = Store(str(old.url), old, Outbox(old, max_tries=MAX_TRIES), Report(old))
     lease = store.outbox.acquire_lease(NUMBER, "new")

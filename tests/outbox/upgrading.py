@@ -111,8 +111,14 @@ def write_meanwhile(connection: Connection, table: Table, n: int) -> None:
 
 
 def a_row(table: Table, n: int) -> Row:
-    """The n-th: every value is its own, and what names a thing elsewhere names the n-th there. The database numbers rows."""
-    given = [column for column in table.columns if column is not table.autoincrement_column]
+    """The n-th: every value is its own, and what names a thing elsewhere names the n-th there.
+
+    The database numbers rows, and works out what is computed.
+    """
+    worked_out = {
+        column for column in table.columns if column is table.autoincrement_column or column.computed is not None
+    }
+    given = [column for column in table.columns if column not in worked_out]
     return {column.name: _value(table, column, n) for column in given}
 
 

@@ -121,7 +121,6 @@ def _count_from_now_on() -> None:
     """PostgreSQL counts once a statement, SQLite once a row. To create a trigger locks its table against writers."""
     dialect = op.get_bind().dialect.name
     if dialect == "postgresql":
-        op.execute("SET LOCAL statement_timeout = 0")
         _create_in_postgresql()
     else:
         _create_in_sqlite()
