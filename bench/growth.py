@@ -17,19 +17,19 @@ _Measure = Callable[[stage.Database, int], float]
 
 
 def _accept(database: stage.Database, number: int) -> float:
-    return 50 * web.measure(database, web.events(number // 10), 202).per_second
+    return 50 * web.measure(database, web.events, number // 10, 202).per_second
 
 
 def _single(database: stage.Database, number: int) -> float:
-    return web.measure(database, web.singles(number), 202).per_second
+    return web.measure(database, web.singles, number, 202).per_second
 
 
 def _notify(database: stage.Database, number: int) -> float:
-    return web.measure(database, web.notifications(web.accepted(database, number), 1), 200).per_second
+    return web.measure(database, web.told(database, 1), number, 200).per_second
 
 
 def _notify_100(database: stage.Database, number: int) -> float:
-    return 100 * web.measure(database, web.notifications(web.accepted(database, number * 10), 100), 200).per_second
+    return 100 * web.measure(database, web.told(database, 100), number // 10, 200).per_second
 
 
 def _dispatch(database: stage.Database, number: int) -> float:
