@@ -23,6 +23,7 @@ from service.whatsapp import payload
 
 NUMBER = "106540352242922"
 IN_FLIGHT = 32
+TURNS = 3
 FILLED_PER_SECOND = 1_500
 """Slower than any machine; nothing is due before all are queued."""
 
@@ -161,17 +162,17 @@ def bare(number: int) -> float:
 
 
 def rows(number: int = 30_000) -> list[Row]:
-    """Dispatch with answers at once and in 100 ms, and the cost."""
-    at_once, loop = measure(0.0, number), bare(number)
+    """Dispatch with answers at once and in 100 ms, and the cost: of the turn in the middle."""
+    turns = [(measure(0.0, number), bare(number)) for _ in range(TURNS)]
+    at_once, loop = sorted(turns, key=lambda turn: turn[0].per_second / turn[1])[TURNS // 2]
+    typical = sorted((one for one, _ in turns), key=lambda one: one.cost)[TURNS // 2]
     later = measure(0.1, number)
-    beside = f"{at_once.per_second:,.0f}/s; bare aiohttp loop {loop:,.0f}/s"
-    parts = (
-        f"dispatcher {1e6 * at_once.dispatcher / number:.0f} µs, PostgreSQL {1e6 * at_once.database / number:.0f} µs"
-    )
+    ratio = at_once.per_second / loop
+    beside = f"{at_once.per_second:,.0f}/s; bare aiohttp loop {loop:,.0f}/s; {TURNS} turns"
+    each = 1e6 / typical.messages
+    parts = f"dispatcher {each * typical.dispatcher:.0f} µs, PostgreSQL {each * typical.database:.0f} µs"
     return [
-        Row(
-            "dispatch", "claim to settle, TLS, answer at once ÷ a bare loop", at_once.per_second / loop, "", 0.6, beside
-        ),
+        Row("dispatch", "claim to settle, TLS, answer at once ÷ a bare loop", ratio, "", 0.6, beside),
         Row(
             "dispatch-100ms",
             "the same, answer in 100 ms",
@@ -180,7 +181,7 @@ def rows(number: int = 30_000) -> list[Row]:
             2_500,
             f"{number:,} messages",
         ),
-        Row("cost", "CPU of dispatcher and database for a message", at_once.cost, "µs", 350, parts, at_most=True),
+        Row("cost", "CPU of dispatcher and database for a message", typical.cost, "µs", 350, parts, at_most=True),
     ]
 
 

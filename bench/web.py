@@ -1,7 +1,7 @@
 """What the web service takes: events of 50, single messages, notifications; durably, and through real gunicorn.
 
 The load comes from this process over 16 kept connections. Events are compared to raw inserts of the same rows in batches, the
-rest to Flask that answers an empty 200 under the same gunicorn.
+rest by turns to Flask that answers an empty 200 under the same gunicorn.
 """
 
 import asyncio
@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import reduce
 from itertools import count
-from statistics import quantiles
+from operator import add
+from statistics import median, quantiles
 
 import aiohttp
 from sqlalchemy import insert, select
@@ -29,6 +31,8 @@ from tests.running import free_port
 CONNECTIONS = 16
 WARM_UP = 10 * CONNECTIONS
 """Requests before any is counted: each connection to PostgreSQL has then prepared its statements."""
+TURNS = 8
+"""What else this machine does in the meantime slows both."""
 NUMBER = "106540352242922"
 TOLD_NUMBER = "106540352242923"
 """Whose messages are notified; nothing else is queued for it."""
@@ -46,10 +50,23 @@ Make = Callable[[int], Sequence[Request]]
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What came of it: requests a second, and the seconds within which 99 of 100 were answered."""
+    """What came of it: how many seconds each request took, and how many it were for all."""
 
-    per_second: float
-    p99: float
+    took: list[float]
+    seconds: float
+
+    @property
+    def per_second(self) -> float:
+        """Requests."""
+        return len(self.took) / self.seconds
+
+    @property
+    def p99(self) -> float:
+        """The seconds within which 99 of 100 were answered."""
+        return quantiles(self.took, n=100)[98]
+
+    def __add__(self, other: "Load") -> "Load":
+        return Load(self.took + other.took, self.seconds + other.seconds)
 
 
 def load(url: str, requests: Sequence[Request], wanted: int) -> Load:
@@ -73,8 +90,7 @@ async def _load(url: str, requests: Sequence[Request], wanted: int) -> Load:
 
         began = time.perf_counter()
         await asyncio.gather(*(post() for _ in range(CONNECTIONS)))
-        seconds = time.perf_counter() - began
-    return Load(len(requests) / seconds, quantiles(took, n=100)[98])
+        return Load(took, time.perf_counter() - began)
 
 
 @contextmanager
@@ -186,47 +202,57 @@ def measure(database: stage.Database, make: Make, number: int, wanted: int) -> L
     """Start the service, and post so many requests after WARM_UP of the same kind."""
     requests = make(WARM_UP + number)
     with service(database) as (url, _):
-        return _warm(url, requests, wanted)
+        load(url, requests[:WARM_UP], wanted)
+        return load(url, requests[WARM_UP:], wanted)
 
 
-def _warm(url: str, requests: Sequence[Request], wanted: int) -> Load:
-    load(url, requests[:WARM_UP], wanted)
-    return load(url, requests[WARM_UP:], wanted)
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The same requests to the service and to bare Flask, and the ratio in the middle of those of all turns."""
+
+    ours: Load
+    flask: Load
+    ratio: float
+
+    @property
+    def figures(self) -> str:
+        """Both."""
+        return f"{self.ours.per_second:,.0f}/s; bare Flask {self.flask.per_second:,.0f}/s; {TURNS} turns"
 
 
-def _alone(make: Callable[[stage.Database], Make], number: int, wanted: int) -> Load:
+def by_turns(make: Callable[[stage.Database], Make], number: int, wanted: int) -> Beside:
+    """As `measure`, in a database of its own; TURNS times some to the service, and then as many to Flask."""
     with stage.postgresql() as database:
-        return measure(database, make(database), number, wanted)
+        requests = make(database)(WARM_UP + number)
+        with service(database) as (ours, _), bare() as flask:
+            load(ours, requests[:WARM_UP], wanted)
+            load(flask, requests[:WARM_UP], 200)
+            at_once = number // TURNS
+            parts = [requests[start : start + at_once] for start in range(WARM_UP, WARM_UP + TURNS * at_once, at_once)]
+            turns = [(load(ours, part, wanted), load(flask, part, 200)) for part in parts]
+    ratio = median(one.per_second / other.per_second for one, other in turns)
+    of_ours, of_flask = zip(*turns, strict=True)
+    return Beside(reduce(add, of_ours), reduce(add, of_flask), ratio)
 
 
 def rows(number: int = 4_000) -> list[Row]:
     """The four rows."""
-    with bare() as url:
-        nothing = _warm(url, singles(WARM_UP + number), 200)
     with stage.postgresql() as database:
         of_fifty = measure(database, events, number // 5, 202)
         raw = raw_inserts(database)
-    single = _alone(lambda _: singles, number, 202)
-    one_each = _alone(lambda database: told(database, 1), number, 200)
-    by_hundreds = _alone(lambda database: told(database, 100), number // 5, 200)
-    messages, flask = of_fifty.per_second * 50, nothing.per_second
-    beside = f"bare Flask {flask:,.0f}/s"
-    direct = f"{single.per_second:,.0f}/s; {beside}"
-    notified = f"{one_each.per_second:,.0f}/s; {beside}"
-    statuses = by_hundreds.per_second * 100
-    events_beside = f"{messages:,.0f}/s; raw {raw:,.0f}/s"
+    single = by_turns(lambda _: singles, number, 202)
+    one_each = by_turns(lambda database: told(database, 1), number, 200)
+    with stage.postgresql() as database:
+        by_hundreds = measure(database, told(database, 100), number // 5, 200)
+    messages, statuses = of_fifty.per_second * 50, by_hundreds.per_second * 100
+    both = f"{messages:,.0f}/s; raw {raw:,.0f}/s"
+    p99 = single.ours.p99 * 1000
+    many = f"{number * 20:,} statuses"
     return [
-        Row("accept", "events of 50 ÷ raw inserts of the same rows", messages / raw, "", 0.5, events_beside),
+        Row("accept", "events of 50 ÷ raw inserts of the same rows", messages / raw, "", 0.5, both),
         Row("accept-rate", "messages of events of 50", messages, "messages/s", 10_000, f"{number * 10:,} messages"),
-        Row("single", "`POST /v1/messages` ÷ bare Flask", single.per_second / flask, "", 0.5, direct),
-        Row("single-p99", "the same, 99 of 100 within", single.p99 * 1000, "ms", 25, "16 connections", at_most=True),
-        Row("notify", "notifications of one status ÷ bare Flask", one_each.per_second / flask, "", 0.5, notified),
-        Row(
-            "notify-100",
-            "statuses in notifications of 100",
-            statuses,
-            "statuses/s",
-            10_000,
-            f"{number * 20:,} statuses",
-        ),
+        Row("single", "`POST /v1/messages` ÷ bare Flask", single.ratio, "", 0.5, single.figures),
+        Row("single-p99", "the same, 99 of 100 within", p99, "ms", 25, "16 connections", at_most=True),
+        Row("notify", "notifications of one status ÷ bare Flask", one_each.ratio, "", 0.5, one_each.figures),
+        Row("notify-100", "statuses in notifications of 100", statuses, "statuses/s", 10_000, many),
     ]

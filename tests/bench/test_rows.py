@@ -12,7 +12,7 @@ from bench.rows import line
 SMALL: Mapping[str, tuple[Any, ...]] = {
     "dispatch": (40,),
     "scale": (48,),
-    "web": (20,),
+    "web": (40,),
     "latency": (3,),
     "urgent": (3, 2_000),
     "start": (1,),
