@@ -24,7 +24,7 @@ from service.whatsapp import payload
 NUMBER = "106540352242922"
 IN_FLIGHT = 32
 TURNS = 3
-FILLED_PER_SECOND = 1_500
+FILLED_PER_SECOND = 2_500
 """Slower than any machine; nothing is due before all are queued."""
 
 

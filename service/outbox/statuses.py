@@ -8,27 +8,18 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 from sqlalchemy.sql.dml import Update
 
-from service.message import MOVES, REACHED, Outcome, Pause, Status, StatusUpdate, Template
+from service.message import REACHED, Pause, Status, StatusUpdate, Template
 from service.outbox import blocking, consent, outcomes, rows, tables, unmatched
+from service.outbox.news import MOMENTS, News, attempt_facts, first_of_each
 from service.outbox.queue import lock_messages
 
-LONGEST_WAIT = timedelta(hours=1)
-"""A message that fails late again and again goes again at growing distance, up to this or to what its code asks for."""
-
 _OURS = re.compile(r"([0-9A-Za-z]{1,64})\.([0-9]{1,9})")
-_ORDER = {Status.SENT: 0, Status.DELIVERED: 1, Status.READ: 2, Status.FAILED: 3}
-_MOMENT = {
-    Status.SENT: "sent_at",
-    Status.DELIVERED: "delivered_at",
-    Status.READ: "read_at",
-    Status.FAILED: "failed_at",
-}
 
 _messages = tables.messages
 _attempts = tables.attempts
@@ -37,14 +28,6 @@ AttemptId = tuple[str, int]
 
 _PERHAPS_TAKEN = {None, *(outcome.value for outcome in REACHED)}
 """The outcomes of attempts that Meta has, or may have, or that are under way."""
-
-
-@dataclass(frozen=True, slots=True)
-class _News:
-    """What is new about one attempt: one update per status, and whether it was known to have failed before."""
-
-    updates: Sequence[StatusUpdate]
-    has_failed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,18 +131,19 @@ def _apply_to(
     applied: Applied,
 ) -> None:
     changes = []
-    news_of: dict[AttemptId, _News] = {}
+    news_of: dict[AttemptId, News] = {}
     perhaps_taken: dict[str, int] = {}
     for row in before.attempts:
         updates = by_attempt.get((row.message_id, row.attempt), ())
-        if updates or row.outcome in _PERHAPS_TAKEN or any(getattr(row, name) for name in _MOMENT.values()):
+        if updates or row.outcome in _PERHAPS_TAKEN or any(getattr(row, name) for name in MOMENTS.values()):
             perhaps_taken[row.message_id] = max(row.attempt, perhaps_taken.get(row.message_id, 0))
-        fresh = _first_of_each(news for news in updates if getattr(row, _MOMENT[news.status]) is None)
+        fresh = first_of_each(news for news in updates if getattr(row, MOMENTS[news.status]) is None)
         applied.new += len(fresh)
         applied.known += len(updates) - len(fresh)
         if fresh:
-            changes.append(_attempt_change(row, fresh))
-            news_of[row.message_id, row.attempt] = _News(fresh, has_failed=row.failed_at is not None)
+            facts = {f"new_{name}": fact for name, fact in attempt_facts(row, fresh).items()}
+            changes.append({"of_message": row.message_id, "of_attempt": row.attempt} | facts)
+            news_of[row.message_id, row.attempt] = News(fresh, has_failed=row.failed_at is not None)
     if changes:
         _CHANGE_ATTEMPT.execute(connection, changes)
         applied.failed += _move_messages(connection, before.messages, perhaps_taken, news_of, now, max_tries)
@@ -167,7 +151,7 @@ def _apply_to(
         consent.refused_marketing(connection, refused, now)
 
 
-_ATTEMPT_FACTS = ("outcome", "wamid", "code", "title", "details", *_MOMENT.values())
+_ATTEMPT_FACTS = ("outcome", "wamid", "code", "title", "details", *MOMENTS.values())
 
 
 def _change_attempt(given: rows.Given) -> Update:
@@ -190,37 +174,11 @@ _CHANGE_ATTEMPT = rows.Change(
 )
 
 
-def _first_of_each(updates: Iterable[StatusUpdate]) -> list[StatusUpdate]:
-    """Meta repeats itself, in one notification too: the first update of each status."""
-    first: dict[Status, StatusUpdate] = {}
-    for news in updates:
-        first.setdefault(news.status, news)
-    return list(first.values())
-
-
-def _attempt_change(row: Row[Any], fresh: Sequence[StatusUpdate]) -> dict[str, Any]:
-    """The attempt's row with the news in it: the first moment of each status stays, Meta evidently took the request."""
-    moments = {name: getattr(row, name) for name in _MOMENT.values()}
-    moments |= {_MOMENT[news.status]: news.at for news in fresh}
-    failure = {name: getattr(row, name) for name in ("code", "title", "details")}
-    for news in fresh:
-        if news.status is Status.FAILED:
-            failure = {"code": news.code, "title": news.title, "details": news.details}
-    taken = row.outcome in {None, Outcome.UNANSWERED.value}
-    facts = {
-        "outcome": Outcome.ACCEPTED.value if taken else row.outcome,
-        "wamid": row.wamid or fresh[0].wamid,
-        **failure,
-        **moments,
-    }
-    return {"of_message": row.message_id, "of_attempt": row.attempt} | {f"new_{k}": v for k, v in facts.items()}
-
-
 def _move_messages(
     connection: Connection,
     messages: Mapping[str, Row[Any]],
     perhaps_taken: Mapping[str, int],
-    news_of: Mapping[AttemptId, _News],
+    news_of: Mapping[AttemptId, News],
     now: datetime,
     max_tries: int,
 ) -> list[LateFailure]:
@@ -240,12 +198,12 @@ def _move_messages(
         if news is None:
             continue
         tries = row.tries + (before is Status.SENDING)
-        due_at = _late_due_at(news, tries, now)
+        due_at = news.due_again(tries, now)
         again = due_at is not None and tries < max_tries and due_at < row.expires_at
-        status = furthest(before, news, may_retry=again)
+        status = news.furthest(before, may_retry=again)
         if status is not before:
             due_at = due_at if status is Status.QUEUED else row.due_at
-            code = _failure_code(news) if status is Status.FAILED else row.code
+            code = news.failure_code if status is Status.FAILED else row.code
             facts = {"status": status.value, "status_at": now, "due_at": due_at, "tries": tries, "code": code}
             changes.append({"of_message": row.message_id} | {f"new_{name}": fact for name, fact in facts.items()})
     if changes:
@@ -260,19 +218,6 @@ def _move_messages(
         for one in news.updates
         if one.status is Status.FAILED
     ]
-
-
-def _late_due_at(news: _News, tries: int, now: datetime) -> datetime | None:
-    """When a message goes again that failed late: it has waited at Meta already, and waits longer each time."""
-    waits = [one.retry_after for one in news.updates if one.retry_after is not None]
-    if not waits:
-        return None
-    grown: timedelta = waits[0] * 4 ** max(0, min(tries, 10) - 1)
-    return now + min(grown, max(waits[0], LONGEST_WAIT))
-
-
-def _failure_code(news: _News) -> int | None:
-    return next((one.code for one in news.updates if one.status is Status.FAILED), None)
 
 
 def _late_failure(row: Row[Any], news: StatusUpdate) -> LateFailure:
@@ -301,18 +246,3 @@ _CHANGE_MESSAGE = rows.Change(
     of_message=_messages.c.message_id.type,
     **{f"new_{name}": _messages.c[name].type for name in _MESSAGE_FACTS},
 )
-
-
-def furthest(status: Status, news: _News, *, may_retry: bool) -> Status:
-    """How far the news takes a message that stands at `status`; an illegal move is no move.
-
-    A message whose newest attempt has failed waits for its next one, and does so still when a late `sent` comes.
-    """
-    for one in sorted(news.updates, key=lambda one: _ORDER[one.status]):
-        if one.retry_after is not None and may_retry and Status.QUEUED in MOVES[status] | {status}:
-            return Status.QUEUED
-        if one.status is Status.SENT and news.has_failed:
-            continue
-        if one.status in MOVES[status]:
-            status = one.status
-    return status

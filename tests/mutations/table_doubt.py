@@ -177,17 +177,17 @@ DOUBT = (
     Mutation(
         "A status moves its message only along a legal edge",
         "G5",
-        "service/outbox/statuses.py",
-        "        if one.status in MOVES[status]:\n            status = one.status\n",
-        "        status = one.status\n",
+        "service/outbox/news.py",
+        "            if one.status in MOVES[status]:\n                status = one.status\n",
+        "            status = one.status\n",
         "tests/outbox/test_statuses.py::test_a_late_sent_does_not_undo_delivered[sqlite]",
     ),
     Mutation(
         "What is known already changes nothing",
         "G5",
         "service/outbox/statuses.py",
-        "_first_of_each(news for news in updates if getattr(row, _MOMENT[news.status]) is None)",
-        "_first_of_each(news for news in updates)",
+        "first_of_each(news for news in updates if getattr(row, MOMENTS[news.status]) is None)",
+        "first_of_each(news for news in updates)",
         "tests/outbox/test_statuses.py::test_duplicates_change_nothing[sqlite-False]",
     ),
     Mutation(
@@ -236,8 +236,8 @@ DOUBT = (
     Mutation(
         "A late `sent` does not undo a failure that is to be tried again",
         "G5",
-        "service/outbox/statuses.py",
-        "        if one.status is Status.SENT and news.has_failed:\n            continue\n",
+        "service/outbox/news.py",
+        "            if one.status is Status.SENT and self.has_failed:\n                continue\n",
         "",
         "tests/outbox/test_statuses.py::test_a_late_sent_does_not_undo_a_failure_that_is_to_be_tried_again[sqlite]",
     ),
