@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
@@ -162,7 +163,15 @@ class _FencedConnector(aiohttp.TCPConnector):
 
     def __init__(self, **facts: Any) -> None:
         super().__init__(**facts)
-        self._opening = asyncio.Semaphore(OPENING_AT_ONCE)
+        self._being_opened = 0
+
+    def _available_connections(self, key: ConnectionKey) -> int:
+        """Who gets none of these waits, in order, for one that comes free or for its turn to open one, whichever is first."""
+        return OPENING_AT_ONCE - self._being_opened + len(self._conns.get(key, ()))
+
+    def _release(self, key: ConnectionKey, protocol: ResponseHandler, *, should_close: bool = False) -> None:
+        super()._release(key, protocol, should_close=should_close)
+        self._release_waiter()
 
     async def _create_connection(
         self,
@@ -170,8 +179,12 @@ class _FencedConnector(aiohttp.TCPConnector):
         traces: list[Trace],
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's own signature
     ) -> ResponseHandler:
-        async with self._opening:
+        self._being_opened += 1
+        try:
             return await super()._create_connection(req, traces, timeout)
+        finally:
+            self._being_opened -= 1
+            self._release_waiter()
 
     async def connect(
         self,

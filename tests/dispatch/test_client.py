@@ -6,6 +6,8 @@ import tracemalloc
 from asyncio import sslproto
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import cast
+from urllib.parse import urlsplit
 
 import pytest
 import trustme
@@ -199,3 +201,48 @@ def test_so_many_connections_are_opened_at_once_and_no_more() -> None:
 
     asyncio.run(run())
     assert most == OPENING_AT_ONCE
+
+
+def test_who_waits_to_open_a_connection_takes_one_that_comes_free(
+    tls_api: CloudApi, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dozen numbers that begin want hundreds: who insists on a handshake of its own is too late, while others stand idle."""
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    number = 3 * OPENING_AT_ONCE
+    taken: list[asyncio.Task[None]] = []
+    ends: list[Accepted | SendError] = []
+
+    async def run() -> None:
+        is_over = asyncio.Event()
+
+        async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while data := await reader.read(10_000):
+                writer.write(data)
+            writer.close()
+
+        async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            taken.append(cast("asyncio.Task[None]", asyncio.current_task()))
+            if len(taken) == 1:
+                api_reader, api_writer = await asyncio.open_connection("127.0.0.1", urlsplit(tls_api.url).port)
+                await asyncio.gather(pass_on(reader, api_writer), pass_on(api_reader, writer))
+            else:  # its handshake comes to no end
+                await is_over.wait()
+                writer.close()
+
+        server = await asyncio.start_server(take, "127.0.0.1", 0)
+        async with server:
+            async with Client(f"https://localhost:{server.sockets[0].getsockname()[1]}", "v25.0") as client:
+                sends = [asyncio.create_task(client.send("1", "token", BODY)) for _ in range(number)]
+                for end in asyncio.as_completed(sends):
+                    if len(ends) == number - OPENING_AT_ONCE:
+                        is_over.set()
+                    try:
+                        ends.append(await end)
+                    except SendError as error:
+                        ends.append(error)
+            await asyncio.gather(*taken)
+
+    asyncio.run(run())
+    assert [type(end) for end in ends] == [Accepted] * (number - OPENING_AT_ONCE) + [Unavailable] * OPENING_AT_ONCE
+    assert len(taken) == 1 + OPENING_AT_ONCE
