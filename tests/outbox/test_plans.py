@@ -140,9 +140,17 @@ def reading(engine: Engine) -> Iterator[list[int]]:
         else:
             read[-1] += _read_so_far(connection)
 
+    with _at_each_transaction(engine, begin, commit):
+        yield read
+
+
+@contextmanager
+def _at_each_transaction(
+    engine: Engine, begin: Callable[[Connection], None], commit: Callable[[Connection], None]
+) -> Iterator[None]:
     event.listen(engine, "begin", begin)
     event.listen(engine, "commit", commit)
-    yield read
+    yield
     event.remove(engine, "begin", begin)
     event.remove(engine, "commit", commit)
 
@@ -290,8 +298,5 @@ def hot_updates(engine: Engine) -> Iterator[list[int]]:
     def commit(connection: Connection) -> None:
         beside[-1] += so_far(connection)
 
-    event.listen(engine, "begin", begin)
-    event.listen(engine, "commit", commit)
-    yield beside
-    event.remove(engine, "begin", begin)
-    event.remove(engine, "commit", commit)
+    with _at_each_transaction(engine, begin, commit):
+        yield beside
